@@ -1,0 +1,60 @@
+# The commands that people and CI run. `make run` and `make test` do everything on a fresh machine; the rest are steps of them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO := cargo
+# Guests have their own compiler and target folder, and nothing of the host's build may leak into theirs.
+GUEST_ENV = env -u RUSTFLAGS -u CARGO_BUILD_RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u RUSTUP_TOOLCHAIN -u MAKEFLAGS
+GUEST_BUILD = RUSTC="$$(tools/wasm-toolchain.sh)"; \
+	$(GUEST_ENV) RUSTC="$$RUSTC" CARGO_TARGET_DIR="$(CURDIR)/target/guests" $(CARGO) build --quiet --release --target wasm32-wasip2
+GUEST_OUT := target/guests/wasm32-wasip2/release
+
+.PHONY: help
+help:  ## Print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: host plugins  ## Build everything and serve the bundled plugins over a sample database
+	target/release/cofferdam serve --config examples/cofferdam.toml
+
+.PHONY: host
+host:  ## Build the host
+	$(CARGO) build --release --workspace
+
+.PHONY: plugins
+plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
+	$(GUEST_BUILD) --manifest-path plugins/Cargo.toml
+	cp $(GUEST_OUT)/database.wasm plugins/database/database.wasm
+
+.PHONY: guests
+guests:  ## Build the guests that the tests run
+	$(GUEST_BUILD) --manifest-path tests/guests/Cargo.toml
+
+.PHONY: test
+test: lint host plugins guests sdk-test clients  ## Everything that CI runs
+	$(CARGO) test --release --workspace
+	tests/clients/run.sh
+
+.PHONY: lint
+lint:  ## Formatting, clippy, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet --lib
+
+.PHONY: sdk-test
+sdk-test:  ## The guest SDK's own tests, on this machine's target
+	cd sdk-guest/rust && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
+
+.PHONY: clients
+clients:  ## Install the official clients that the tests run
+	tests/clients/install.sh
+
+.PHONY: bench
+bench: host plugins guests  ## Print the benchmark as ratios from one run
+	$(CARGO) bench --bench runtime
+	$(CARGO) bench --bench mcp
+
+.PHONY: deny
+deny:  ## Licences, sources and advisories of the dependencies (needs cargo-deny)
+	$(CARGO) deny check

@@ -1,0 +1,66 @@
+//! What `serve` prints when the plugins are loaded: a table, and how to connect.
+
+use crate::registry::{PluginReport, State};
+use crate::server::MCP_PATH;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// How many tools of a plugin are listed by name.
+const TOOLS_SHOWN: usize = 8;
+
+/// Prints the table and how to connect.
+pub(super) fn print(plugins: &Path, reports: &[PluginReport], http: SocketAddr, admin: SocketAddr) {
+    use std::io::Write as _;
+    // Standard output may be closed; the log has the refusals as well.
+    let _ = std::io::stdout().lock().write_all(text(plugins, reports, http, admin).as_bytes());
+    log(reports);
+}
+
+/// Writes what became of the plugins to the log.
+pub(super) fn log(reports: &[PluginReport]) {
+    for PluginReport { name, state } in reports {
+        match state {
+            State::Loaded { revision, tools, .. } => tracing::info!(plugin = name, revision, tools = tools.len(), "loaded"),
+            State::Refused { reason } => tracing::error!(plugin = name, "refused: {reason}"),
+        }
+    }
+}
+
+fn text(plugins: &Path, reports: &[PluginReport], http: SocketAddr, admin: SocketAddr) -> String {
+    let mut out = String::from("\n");
+    let width = reports.iter().map(|report| report.name.len()).max().unwrap_or(0).max("plugin".len());
+    let _ = writeln!(out, "{:width$}  {:12}  {:40}  tools", "plugin", "revision", "grants");
+    for PluginReport { name, state } in reports {
+        match state {
+            State::Loaded { revision, tools, grants, .. } => {
+                let grants = if grants.is_empty() { "none".to_owned() } else { grants.join(", ") };
+                let mut shown = tools.iter().take(TOOLS_SHOWN).cloned().collect::<Vec<_>>().join(" ");
+                if tools.len() > TOOLS_SHOWN {
+                    let _ = write!(shown, " and {} more", tools.len() - TOOLS_SHOWN);
+                }
+                let _ = writeln!(out, "{name:width$}  {revision:12}  {grants:40}  {shown}");
+            }
+            State::Refused { reason } => {
+                let reason = reason.replace('\n', &format!("\n{:width$}  ", ""));
+                let _ = writeln!(out, "{name:width$}  REFUSED: {reason}");
+            }
+        }
+    }
+    if reports.is_empty() {
+        let _ = writeln!(out, "(nothing in {}: put <name>/plugin.toml with its component there, or a bare <name>.wasm)", plugins.display());
+    }
+    let url = format!("http://{http}{MCP_PATH}");
+    let _ = write!(
+        out,
+        "
+MCP     {url}
+health  http://{admin}/readyz
+
+Claude Code:  claude mcp add --transport http cofferdam {url}
+.mcp.json:    {{\"mcpServers\":{{\"cofferdam\":{{\"type\":\"http\",\"url\":\"{url}\"}}}}}}
+
+"
+    );
+    out
+}

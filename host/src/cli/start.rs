@@ -1,0 +1,105 @@
+//! What `serve` and `stdio` share: from the configuration to a dispatch with its plugins loading.
+
+use super::Options;
+use crate::caps::sql::{Sql, sqlite};
+use crate::auth::guard::Guard;
+use crate::clock::Clock;
+use crate::config::{Config, Database, LogFormat};
+use crate::dispatch::Dispatch;
+use crate::limits::Limits;
+use crate::registry::{Loader, PluginReport, Registry};
+use crate::runtime::{CodeCache, Engine};
+use crate::server::App;
+use anyhow::Context as _;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// The configuration, with the arguments in their places.
+pub(super) fn config(options: &Options) -> anyhow::Result<Config> {
+    let mut config = Config::load(options.config.as_deref())?;
+    if let Some(plugins) = &options.plugins {
+        config.plugins.clone_from(plugins);
+    }
+    Ok(config)
+}
+
+/// Logs to standard error: standard output belongs to the protocol on stdio, and to the start-up table otherwise. `RUST_LOG` goes first.
+pub(super) fn logging(config: &Config) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(&config.log.filter));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Fails only when a subscriber is there already, as in tests.
+    let _ = match config.log.format {
+        LogFormat::Text => subscriber.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
+    };
+}
+
+/// A host that is starting: everything but its sockets.
+pub struct Host {
+    /// What is loaded.
+    pub registry: Arc<Registry>,
+    /// What answers requests.
+    pub dispatch: Arc<Dispatch>,
+    /// The limits in force.
+    pub limits: Arc<Limits>,
+    loader: Arc<Loader>,
+    // Calls that take long run here; dropped last.
+    long_calls: tokio::runtime::Runtime,
+}
+
+impl Host {
+    /// Starts the engine and opens what the configuration names.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let limits = Arc::new(config.limits());
+        let clock = Clock::system();
+        for (name, database) in &config.databases {
+            create(database).with_context(|| format!("the database {name:?} could not be created"))?;
+        }
+        sqlite::limit_memory(limits.sql_memory_bytes_max)?;
+        let engine = Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
+        let code = CodeCache::open(&engine, &config.state);
+        let sql = Sql::new(&config.databases, &limits);
+        let loader = Loader { engine, code, sql, offered: config.offered(), limits: Arc::clone(&limits), clock: clock.clone() };
+        let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
+        let registry = Arc::new(Registry::new());
+        let dispatch = Arc::new(Dispatch::new(Arc::clone(&registry), long_calls.handle().clone(), Arc::clone(&limits), clock));
+        Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
+    }
+
+    /// What a server needs of it.
+    #[must_use]
+    pub fn app(&self, config: &Config) -> Arc<App> {
+        let hosts: Vec<String> = config.http.allowed_hosts.iter().map(ToString::to_string).collect();
+        let origins: Vec<String> = config.http.allowed_origins.iter().map(ToString::to_string).collect();
+        Arc::new(App::new(Guard::new(&hosts, &origins), Arc::clone(&self.dispatch), Arc::clone(&self.limits)))
+    }
+
+    /// Loads the plugins in the background; `done` gets the reports when the set is in force.
+    pub fn load(&self, config: &Config, done: impl FnOnce(&[PluginReport]) + Send + 'static) {
+        let (loader, registry, folder) = (Arc::clone(&self.loader), Arc::clone(&self.registry), config.plugins.clone());
+        self.long_calls.spawn(async move {
+            let (snapshot, reports) = loader.load_folder(&folder).await.unwrap_or_else(|error| {
+                tracing::error!(folder = %folder.display(), %error, "the plugins folder cannot be read; nothing is loaded");
+                Default::default()
+            });
+            registry.swap(snapshot);
+            done(&reports);
+        });
+    }
+
+    /// Ends what is still running, without waiting for it.
+    pub fn shut_down(self) {
+        self.long_calls.shutdown_background();
+    }
+}
+
+/// Creates a database that does not exist yet, where the operator says from what.
+fn create(database: &Database) -> anyhow::Result<()> {
+    let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
+    let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
+    if let Some(folder) = database.path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    sqlite::create_from_sql(&database.path, &text)?;
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! The operator's document, `cofferdam.toml`: where to listen, who may call, which databases there are, which limits hold. Without one,
+//! everything has a safe default for one machine.
+
+mod hosts;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub use crate::grants::Engine;
+use crate::grants::Offered;
+use crate::limits::Limits;
+use crate::manifest::DocumentError;
+
+/// A configuration was refused.
+pub type ConfigError = DocumentError;
+
+/// The configuration that is looked for when none is named.
+pub const FILE: &str = "cofferdam.toml";
+
+/// Everything that the operator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where this was read; none when it is the default.
+    pub file: Option<PathBuf>,
+    /// The folder of the plugins.
+    pub plugins: PathBuf,
+    /// The folder for what the host keeps: the code cache, and its own state.
+    pub state: PathBuf,
+    /// Where the host listens.
+    pub listen: Listen,
+    /// Who may call over HTTP.
+    pub http: Http,
+    /// The databases, by the names that manifests ask for.
+    pub databases: BTreeMap<String, Database>,
+    /// Every limit: the host's own, with the operator's in their places.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Where the host listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// MCP and plain HTTP.
+    pub http: SocketAddr,
+    /// Health and metrics.
+    pub admin: SocketAddr,
+}
+
+/// Who may call over HTTP, beside loopback.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Http {
+    /// Names that clients may call the host by. Never empty when it listens to others than this machine.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Origins whose web pages may call.
+    pub allowed_origins: Vec<AllowedOrigin>,
+}
+
+/// A database that manifests can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// What runs it.
+    pub engine: Engine,
+    /// Its file.
+    pub path: PathBuf,
+    /// SQL text that creates it when its file does not exist.
+    pub init: Option<PathBuf>,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Levels by target, as `tracing_subscriber::EnvFilter` reads them; it has been read once.
+    pub filter: String,
+    /// One line for people, or one JSON object.
+    pub format: LogFormat,
+}
+
+/// How a record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object on a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: None,
+            plugins: PathBuf::from("plugins"),
+            state: PathBuf::from(".cofferdam"),
+            listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
+            http: Http::default(),
+            databases: BTreeMap::new(),
+            limits: Limits::default(),
+            log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration: the one at `path`, which has to exist; else `cofferdam.toml` in the current folder; else the default.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let file = path.unwrap_or_else(|| Path::new(FILE));
+        let shown = file.display().to_string();
+        let opened = match File::open(file) {
+            // A link to nowhere is not the same as no file.
+            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() => {
+                return Ok(Self::default());
+            }
+            opened => opened,
+        };
+        let bytes_max = Limits::default().manifest_bytes_max;
+        // One byte more than fits, so that what is too large is seen to be.
+        let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        let mut bytes = Vec::new();
+        opened
+            .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
+            .map_err(|error| ConfigError::whole(&shown, format!("the configuration cannot be read: {error}")))?;
+        if bytes.len() > bytes_max {
+            return Err(ConfigError::too_large(&shown, bytes_max));
+        }
+        let text = str::from_utf8(&bytes).map_err(|error| read::not_utf8(&bytes, error.valid_up_to(), &shown))?;
+        Self::parse(text, file)
+    }
+
+    /// Reads the text of a configuration. Its relative paths begin at the folder of `file`.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        read::config(text, file)
+    }
+
+    /// Every limit, with the operator's in their places.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits.clone()
+    }
+
+    /// What manifests can ask for.
+    #[must_use]
+    pub fn offered(&self) -> Offered {
+        let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
+        Offered { databases: databases.collect(), limits: self.limits() }
+    }
+}

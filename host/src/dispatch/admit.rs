@@ -1,0 +1,45 @@
+//! Slots: how many calls run at the same time, by plugin, by tenant and in all.
+
+use super::CallError;
+use crate::limits::Limits;
+use crate::registry::Binding;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What a call holds while it runs; dropping it gives everything back.
+pub(super) struct Slots {
+    _plugin: OwnedSemaphorePermit,
+    _tenant: OwnedSemaphorePermit,
+    _host: OwnedSemaphorePermit,
+}
+
+/// The slots of the host.
+pub(super) struct Admission {
+    // One tenant so far; with several, this is a map.
+    tenant: Arc<Semaphore>,
+    host: Arc<Semaphore>,
+    queue_wait_max: Duration,
+}
+
+impl Admission {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits));
+        Self { tenant: semaphore(limits.tenant_calls_max), host: semaphore(limits.calls_max), queue_wait_max: limits.queue_wait_max }
+    }
+
+    /// Takes the narrowest slot first, so that a call that waits for its plugin does not hold what others could use.
+    pub(super) async fn admit(&self, binding: &Binding) -> Result<Slots, CallError> {
+        let plugin = self.take(&binding.slots).await.ok_or(CallError::TenantBusy)?;
+        let tenant = self.take(&self.tenant).await.ok_or(CallError::TenantBusy)?;
+        let host = self.take(&self.host).await.ok_or(CallError::HostBusy)?;
+        Ok(Slots { _plugin: plugin, _tenant: tenant, _host: host })
+    }
+
+    async fn take(&self, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(slots).try_acquire_owned() {
+            return Some(permit);
+        }
+        tokio::time::timeout(self.queue_wait_max, Arc::clone(slots).acquire_owned()).await.ok()?.ok()
+    }
+}

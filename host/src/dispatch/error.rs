@@ -1,0 +1,93 @@
+//! Every way in which a request can fail, with whose fault it is and two texts: one for the client, one for the log.
+
+use crate::ids::CallRef;
+use crate::mcp::code;
+use crate::runtime::{GuestError, Limit};
+use std::time::Duration;
+
+/// How a request ends without a result.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The parameters are wrong.
+    #[error("{0}")]
+    Params(String),
+    /// A header is missing or disagrees with the body.
+    #[error("{0}")]
+    HeaderMismatch(String),
+    /// The revision is not spoken here.
+    #[error("protocol version {0:?} is not supported")]
+    Version(String),
+    /// The method does not exist.
+    #[error("the method {0:?} does not exist here")]
+    NoMethod(String),
+    /// The tool does not exist, or not for this caller.
+    #[error("Unknown tool: {0}")]
+    NoTarget(String),
+    /// Too many calls of the tenant or the plugin.
+    #[error("too many calls are running: try again in a moment")]
+    TenantBusy,
+    /// Too many calls in all.
+    #[error("the host is busy: try again in a moment")]
+    HostBusy,
+    /// The call took too long.
+    #[error("the call did not end within {} ms (reference {reference})", .limit.as_millis())]
+    Deadline {
+        /// How long it may take.
+        limit: Duration,
+        /// Finds the log record.
+        reference: CallRef,
+    },
+    /// The plugin failed.
+    #[error("the plugin failed (reference {reference})")]
+    PluginFailed {
+        /// Finds the log record.
+        reference: CallRef,
+    },
+    /// The host failed.
+    #[error("the host failed (reference {reference})")]
+    Internal {
+        /// Finds the log record.
+        reference: CallRef,
+    },
+}
+
+impl CallError {
+    /// The JSON-RPC code.
+    #[must_use]
+    pub fn code(&self) -> i64 {
+        match self {
+            Self::Params(_) | Self::NoTarget(_) => code::INVALID_PARAMS,
+            Self::HeaderMismatch(_) => code::HEADER_MISMATCH,
+            Self::Version(_) => code::UNSUPPORTED_VERSION,
+            Self::NoMethod(_) => code::METHOD_NOT_FOUND,
+            Self::TenantBusy => code::TENANT_BUSY,
+            Self::HostBusy => code::HOST_BUSY,
+            Self::Deadline { .. } => code::DEADLINE,
+            Self::PluginFailed { .. } => code::PLUGIN_FAILED,
+            Self::Internal { .. } => code::INTERNAL,
+        }
+    }
+
+    /// The `data` member as JSON text.
+    #[must_use]
+    pub fn data(&self) -> Option<String> {
+        match self {
+            Self::Version(requested) => {
+                let supported = [crate::mcp::Version::NEWEST.as_str()];
+                Some(serde_json::json!({ "supported": supported, "requested": requested }).to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// What a guest's failure is to the client. The whole story goes to the log, under the same reference.
+    #[must_use]
+    pub fn from_guest(error: &GuestError, limit: Duration, reference: CallRef) -> Self {
+        match error {
+            GuestError::Limit(Limit::WallTime | Limit::CpuTime) => Self::Deadline { limit, reference },
+            GuestError::Limit(_) | GuestError::Trap(_) | GuestError::BadReply(_) => Self::PluginFailed { reference },
+            GuestError::NoSlot => Self::HostBusy,
+            GuestError::HostPanic(_) => Self::Internal { reference },
+        }
+    }
+}

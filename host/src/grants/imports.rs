@@ -1,0 +1,57 @@
+//! What to say when a component imports an interface that is not linked.
+
+/// What the contract's interfaces are for, so that a plugin's author knows which end of one to hold.
+const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts", "resources", "completion"];
+
+/// What to do about an import that is not there: for `cofferdam:mcp/sql` the lines for the manifest, for what this version does not
+/// offer a sentence that says so, to stand behind another one. None when nothing is known about the interface, or when it is there for
+/// every plugin.
+#[must_use]
+pub fn missing_import_help(interface: &str) -> Option<String> {
+    let (name, version) = interface.split_once('@').unwrap_or((interface, ""));
+    let (package, interface) = name.split_once('/')?;
+    match package {
+        "cofferdam:mcp" => contract(interface),
+        _ => wasi(package, version).map(str::to_owned),
+    }
+}
+
+fn contract(interface: &str) -> Option<String> {
+    match interface {
+        "host" | "types" => None,
+        "sql" => Some(
+            "The plugin uses a database; name it in plugin.toml as the operator does in cofferdam.toml, for example:\n\
+             [grants.sql.main]\naccess = \"read\""
+                .to_owned(),
+        ),
+        "client" => Some(
+            "This version offers no progress and no log messages to clients yet; build the plugin without cofferdam:mcp/client"
+                .to_owned(),
+        ),
+        exported if EXPORTED.contains(&exported) => {
+            Some(format!("An interface to export: a plugin does not import cofferdam:mcp/{exported}"))
+        }
+        _ => Some("This version of cofferdam:mcp has no such interface; the plugin was built for a newer host".to_owned()),
+    }
+}
+
+fn wasi(package: &str, version: &str) -> Option<&'static str> {
+    let help = match package {
+        _ if package.starts_with("wasi:") && version.starts_with("0.3") => {
+            "This version links WASI 0.2 only; build the plugin for wasm32-wasip2"
+        }
+        "wasi:sockets" => {
+            "Plugins have no sockets; what they reach goes through the host, and this version offers databases only ([grants.sql.<database>])"
+        }
+        "wasi:http" => "Plugins cannot make HTTP requests in this version",
+        "wasi:filesystem" => "Plugins see no files; data goes in a database ([grants.sql.<database>])",
+        "wasi:keyvalue" => "This version offers no key-value store; data goes in a database ([grants.sql.<database>])",
+        "wasi:config" => "Plugins get no configuration values in this version",
+        "wasi:logging" => "Plugins log with cofferdam:mcp/host, which every plugin has",
+        "wasi:messaging" => "Plugins cannot send messages in this version",
+        "wasi:blobstore" => "Plugins have no blob store; data goes in a database ([grants.sql.<database>])",
+        "wasi:nn" => "Plugins run no neural networks in the host",
+        _ => return None,
+    };
+    Some(help)
+}

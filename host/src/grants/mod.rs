@@ -1,0 +1,126 @@
+//! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
+
+mod imports;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+pub use self::imports::missing_import_help;
+use crate::limits::{CallLimits, Limits};
+pub use crate::manifest::Access;
+use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
+
+/// A manifest asks for something that the operator does not offer.
+pub type GrantError = DocumentError;
+
+/// What runs a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// SQLite, in a file of the host.
+    Sqlite,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+        })
+    }
+}
+
+/// What the operator offers to plugins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// The databases, by the operator's names for them.
+    pub databases: BTreeMap<String, Engine>,
+    /// The operator's limits.
+    pub limits: Limits,
+}
+
+/// What a plugin may use. What is not in here is not linked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Databases, by the operator's names for them.
+    pub sql: BTreeMap<String, SqlGrant>,
+}
+
+/// A database that a plugin may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlGrant {
+    /// What it may do there.
+    pub access: Access,
+    /// Rows of one result.
+    pub rows_max: u32,
+    /// Time of one statement.
+    pub statement_time_max: Duration,
+}
+
+impl Grants {
+    /// What the manifest asks for, if the operator offers all of it.
+    pub fn resolve(manifest: &Manifest, offered: &Offered) -> Result<Self, GrantError> {
+        let mut sql = BTreeMap::new();
+        for (database, wanted) in &manifest.grants.sql {
+            if !offered.databases.contains_key(database) {
+                return Err(unknown_database(manifest, database, wanted, offered));
+            }
+            sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
+        }
+        Ok(Self { sql })
+    }
+
+    /// Each grant in a few words, such as `sql main (read)`.
+    #[must_use]
+    pub fn summary(&self) -> Vec<String> {
+        self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access)).collect()
+    }
+}
+
+impl SqlGrant {
+    fn within(wanted: &WantedSql, limits: &Limits) -> Self {
+        Self {
+            access: wanted.access,
+            rows_max: lower(wanted.rows_max, limits.sql_rows_max),
+            statement_time_max: lower(wanted.statement_time_max, limits.sql_statement_time_max),
+        }
+    }
+}
+
+/// The limits of one call: of each the lower, the manifest's or the operator's.
+#[must_use]
+pub fn call_limits(manifest: &Manifest, limits: &Limits) -> CallLimits {
+    let (wanted, host) = (&manifest.limits, limits.call());
+    CallLimits {
+        memory_bytes_max: lower(wanted.memory_bytes_max, host.memory_bytes_max),
+        cpu_time_max: lower(wanted.cpu_time_max, host.cpu_time_max),
+        wall_time_max: lower(wanted.wall_time_max, host.wall_time_max),
+        output_bytes_max: lower(wanted.output_bytes_max, host.output_bytes_max),
+        concurrency_max: lower(wanted.concurrency_max, host.concurrency_max),
+    }
+}
+
+fn lower<T: Ord>(wanted: Option<T>, host: T) -> T {
+    match wanted {
+        Some(wanted) => wanted.min(host),
+        None => host,
+    }
+}
+
+fn unknown_database(manifest: &Manifest, database: &str, wanted: &WantedSql, offered: &Offered) -> GrantError {
+    let names: Vec<_> = offered.databases.keys().map(|name| quoted(name)).collect();
+    let known = match names.as_slice() {
+        [] => "cofferdam.toml names none".to_owned(),
+        [one] => format!("cofferdam.toml names only {one}"),
+        names => format!("cofferdam.toml names {}", listed(names, "and")),
+    };
+    let near = closest(database, offered.databases.keys().map(String::as_str));
+    let near = near.map(|near| format!("did you mean [grants.sql.{near}]? If not, ")).unwrap_or_default();
+    let message = format!("[grants.sql.{database}] asks for a database that the operator does not offer: {known}");
+    let help = format!(
+        "{near}the operator adds it to cofferdam.toml: [databases.{database}] with engine = \"{}\" and path = \"{database}.db\"",
+        Engine::Sqlite
+    );
+    DocumentError::at(&manifest.file, wanted.place, message).about(format!("grants.sql.{database}")).with_help(help)
+}

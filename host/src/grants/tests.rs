@@ -1,0 +1,100 @@
+//! Grants: what a manifest gets of what it asks for.
+
+use std::time::Duration;
+
+use super::{Access, Engine, Grants, Offered, SqlGrant, call_limits, missing_import_help};
+use crate::limits::{CallLimits, Limits};
+use crate::manifest::Manifest;
+
+fn manifest(more: &str) -> Manifest {
+    Manifest::parse(&format!("name = \"tickets\"\n{more}"), "plugins/tickets/plugin.toml").unwrap()
+}
+
+fn offered(databases: &[&str]) -> Offered {
+    let databases = databases.iter().map(|name| ((*name).to_owned(), Engine::Sqlite)).collect();
+    Offered { databases, limits: Limits::default() }
+}
+
+#[test]
+fn a_plugin_gets_only_what_its_manifest_names() {
+    let grants = Grants::resolve(&manifest("[grants.sql.main]\naccess = \"read\""), &offered(&["main", "audit"])).unwrap();
+    assert_eq!(grants.sql.keys().collect::<Vec<_>>(), ["main"]);
+    assert_eq!(grants.summary(), ["sql main (read)"]);
+    let none = Grants::resolve(&manifest(""), &offered(&["main", "audit"])).unwrap();
+    assert_eq!((none.summary().len(), none), (0, Grants::default()));
+}
+
+#[test]
+fn of_every_limit_of_a_database_the_lower_holds() {
+    let limits = Limits::default();
+    let text = "[grants.sql.low]\naccess = \"write\"\nrows_max = 7\ntimeout = \"20ms\"\n\
+                [grants.sql.high]\naccess = \"read\"\nrows_max = 4000000000\ntimeout = \"1h\"\n\
+                [grants.sql.none]\naccess = \"read\"";
+    let grants = Grants::resolve(&manifest(text), &offered(&["low", "high", "none"])).unwrap();
+    let low = SqlGrant { access: Access::Write, rows_max: 7, statement_time_max: Duration::from_millis(20) };
+    let host =
+        SqlGrant { access: Access::Read, rows_max: limits.sql_rows_max, statement_time_max: limits.sql_statement_time_max };
+    assert_eq!((&grants.sql["low"], &grants.sql["high"], &grants.sql["none"]), (&low, &host, &host));
+    assert_eq!(grants.summary(), ["sql high (read)", "sql low (write)", "sql none (read)"]);
+}
+
+#[test]
+fn of_every_limit_of_a_call_the_lower_holds() {
+    let host = Limits::default();
+    assert_eq!(call_limits(&manifest(""), &host), host.call());
+    let high = "[limits]\nmemory = \"100GiB\"\ntimeout = \"1h\"\ncpu = \"1h\"\noutput = \"1GiB\"\nconcurrency = 4294967295";
+    assert_eq!(call_limits(&manifest(high), &host), host.call());
+    let low = "[limits]\nmemory = \"1MiB\"\ntimeout = \"2s\"\ncpu = \"30ms\"\noutput = \"4KiB\"\nconcurrency = 3";
+    let expected = CallLimits {
+        memory_bytes_max: 1 << 20,
+        cpu_time_max: Duration::from_millis(30),
+        wall_time_max: Duration::from_secs(2),
+        output_bytes_max: 4 << 10,
+        concurrency_max: 3,
+    };
+    assert_eq!(call_limits(&manifest(low), &host), expected);
+}
+
+#[test]
+fn an_unknown_database_is_refused_with_the_line_the_known_ones_and_what_to_write() {
+    let wants = manifest("\n[grants.sql.tikets]\naccess = \"read\"");
+    let refused = |names: &[&str]| Grants::resolve(&wants, &offered(names)).unwrap_err();
+    let add = "the operator adds it to cofferdam.toml: [databases.tikets] with engine = \"sqlite\" and path = \"tikets.db\"";
+    let begin = "plugins/tickets/plugin.toml:3:13: [grants.sql.tikets] asks for a database that the operator does not offer: ";
+    for (names, rest) in [
+        (&[][..], format!("cofferdam.toml names none; {add}")),
+        (&["main"], format!("cofferdam.toml names only \"main\"; {add}")),
+        (
+            &["main", "tickets"],
+            format!("cofferdam.toml names \"main\" and \"tickets\"; did you mean [grants.sql.tickets]? If not, {add}"),
+        ),
+    ] {
+        assert_eq!(refused(names).to_string(), format!("{begin}{rest}"));
+    }
+    assert_eq!(refused(&[]).key.as_deref(), Some("grants.sql.tikets"));
+}
+
+#[test]
+fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
+    let sql = missing_import_help("cofferdam:mcp/sql@0.1.0").unwrap();
+    assert!(sql.ends_with(":\n[grants.sql.main]\naccess = \"read\""), "{sql}");
+    let lines = sql.split_once('\n').unwrap().1;
+    assert!(manifest(lines).grants.sql.contains_key("main"), "the lines are a manifest's");
+    for (interface, part) in [
+        ("cofferdam:mcp/sql", "[grants.sql.main]"),
+        ("cofferdam:mcp/client@0.1.0", "without cofferdam:mcp/client"),
+        ("cofferdam:mcp/query@0.1.0", "does not import cofferdam:mcp/query"),
+        ("cofferdam:mcp/teleport@0.9.0", "newer host"),
+        ("wasi:sockets/tcp@0.2.3", "no sockets"),
+        ("wasi:http/outgoing-handler@0.2.0", "cannot make HTTP requests"),
+        ("wasi:filesystem/types@0.2.0", "no files"),
+        ("wasi:keyvalue/store@0.2.0-draft", "no key-value store"),
+        ("wasi:clocks/monotonic-clock@0.3.0", "WASI 0.2 only"),
+    ] {
+        let help = missing_import_help(interface).unwrap();
+        assert!(help.contains(part), "{interface}: {help}");
+    }
+    for known_or_foreign in ["cofferdam:mcp/host@0.1.0", "cofferdam:mcp/types@0.1.0", "acme:kv/store", "run", ""] {
+        assert_eq!(missing_import_help(known_or_foreign), None, "{known_or_foreign}");
+    }
+}

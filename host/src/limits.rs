@@ -1,0 +1,205 @@
+//! Every limit of the host: its name with its unit, its default, and why it is that number. No literal duration or size stands
+//! anywhere else. `cofferdam limits` prints this table; the operator may change the rows that `cofferdam.toml` offers.
+
+use std::time::Duration;
+
+/// One row of the table, for printing.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The field's name, which ends in its unit.
+    pub name: &'static str,
+    /// The value in force.
+    pub value: String,
+    /// Why it is there, the first line of its documentation.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($( $(#[doc = $doc:literal])+ $name:ident : $type:ty = $default:expr; )+) => {
+        /// Every limit of the host. Built once at start and never changed.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits { $( $(#[doc = $doc])+ pub $name: $type, )+ }
+
+        impl Default for Limits {
+            fn default() -> Self { Self { $( $name: $default, )+ } }
+        }
+
+        impl Limits {
+            /// The rows in the order of this file.
+            #[must_use]
+            pub fn rows(&self) -> Vec<Row> {
+                vec![ $( Row {
+                    name: stringify!($name),
+                    value: format!("{:?}", self.$name),
+                    reason: concat!($($doc),+).trim(),
+                }, )+ ]
+            }
+        }
+    };
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+limits! {
+    // --- one call -------------------------------------------------------------------------------------------------------------
+    /// Linear memory of one call, all memories together. Every first-class language starts below 16 MiB.
+    guest_memory_bytes_max: usize = 64 * MIB;
+    /// The most that a manifest or the operator may raise guest memory to.
+    guest_memory_bytes_hard: usize = 512 * MIB;
+    /// Stack of WebAssembly frames. Deeper recursion traps.
+    guest_stack_bytes_max: usize = 512 * KIB;
+    /// Stack of the fiber that a guest and the host functions under it run on; larger than the guest's own part.
+    fiber_stack_bytes_max: usize = 2 * MIB;
+    /// Elements of one table. The largest first-class guest (JavaScript) needs about 7,700.
+    table_elements_max: usize = 20_000;
+    /// Tables of one component.
+    tables_max: u32 = 16;
+    /// Memories of one component. QuickJS has three.
+    memories_max: u32 = 4;
+    /// Core instances of one component. A Python component without WASI has 38.
+    core_instances_max: u32 = 64;
+    /// Handles that one call can hold in the host at once.
+    handles_max: usize = 1_000;
+    /// Bytes that a guest may hand to the host in one host call, or return.
+    hostcall_bytes_max: usize = 8 * MIB;
+    /// Host calls of one call, all interfaces together; enough for a row by row loop, too few for a flood.
+    host_calls_max: u32 = 10_000;
+    /// Random bytes that one call may draw.
+    random_bytes_max: u32 = 64 * 1024;
+    /// Processor time of one call. A handler waits for others most of its time; one that computes longer needs a manifest line.
+    cpu_time_max: Duration = Duration::from_secs(1);
+    /// The most that a manifest or the operator may raise processor time to.
+    cpu_time_hard: Duration = Duration::from_secs(10);
+    /// Time on the wall of one call, waits included.
+    wall_time_max: Duration = Duration::from_secs(30);
+    /// The most that a manifest or the operator may raise wall time to.
+    wall_time_hard: Duration = Duration::from_secs(120);
+    /// How often running guests are interrupted to look at their budgets and to let others run.
+    epoch_tick: Duration = Duration::from_millis(10);
+    /// JSON text of one result as it goes to the client.
+    output_bytes_max: usize = 4 * MIB;
+    /// Bytes that one call may write to the host's log.
+    log_bytes_max: usize = 64 * KIB;
+    /// One record in the host's log; the rest is cut.
+    log_line_bytes_max: usize = 8 * KIB;
+
+    // --- loading --------------------------------------------------------------------------------------------------------------
+    /// A component's file. StarlingMonkey and Python components have 12 to 22 MB.
+    component_bytes_max: usize = 32 * MIB;
+    /// A manifest, or the operator's configuration.
+    manifest_bytes_max: usize = 256 * KIB;
+    /// Components that are compiled at the same time; compilation takes one core each.
+    compiles_max: usize = 2;
+    /// Plugins that one tenant may have.
+    plugins_max: usize = 64;
+    /// Processor time for a component's description of itself.
+    describe_cpu_time_max: Duration = Duration::from_secs(1);
+    /// Wall time for a component's description of itself.
+    describe_wall_time_max: Duration = Duration::from_secs(5);
+    /// Operations of one plugin.
+    operations_max: usize = 256;
+    /// One JSON Schema as text.
+    schema_bytes_max: usize = 64 * KIB;
+    /// A description, instructions included. Longer ones only cost the model tokens.
+    description_bytes_max: usize = 16 * KIB;
+
+    // --- concurrency ----------------------------------------------------------------------------------------------------------
+    /// Calls that run at the same time. The instance pool has this many slots, and some for loading.
+    calls_max: usize = 256;
+    /// Calls of one tenant that run at the same time.
+    tenant_calls_max: usize = 128;
+    /// Calls of one plugin that run at the same time.
+    plugin_calls_max: usize = 64;
+    /// How long a call waits for a slot before it is told to come back later.
+    queue_wait_max: Duration = Duration::from_millis(250);
+    /// Connections that are open at the same time.
+    connections_max: usize = 1_024;
+    /// Connections that one address may have open at the same time; the host's own loopback is not counted.
+    address_connections_max: usize = 64;
+    /// Streams that one HTTP/2 connection may have open at the same time.
+    h2_streams_max: u32 = 100;
+    /// Requests that a stdio client may have in flight.
+    stdio_requests_max: usize = 256;
+
+    // --- HTTP -----------------------------------------------------------------------------------------------------------------
+    /// From accept to the first byte. Nothing below HTTP has a deadline of its own.
+    first_byte_max: Duration = Duration::from_secs(5);
+    /// From the first byte of a request's head to its last, whatever the progress.
+    head_time_max: Duration = Duration::from_secs(10);
+    /// From the end of the head to the end of the body, whatever the progress.
+    body_time_max: Duration = Duration::from_secs(10);
+    /// A keep-alive connection without a request.
+    idle_time_max: Duration = Duration::from_secs(60);
+    /// A peer that takes nothing of what is being written to it.
+    write_stall_max: Duration = Duration::from_secs(30);
+    /// A request's head.
+    head_bytes_max: usize = 32 * KIB;
+    /// Header fields of a request.
+    headers_max: usize = 64;
+    /// A request's target.
+    uri_bytes_max: usize = 8 * KIB;
+    /// A request's body; also one line on stdio.
+    body_bytes_max: usize = 4 * MIB;
+    /// Nesting of a request's JSON.
+    json_depth_max: usize = 64;
+    /// Values in a request's JSON.
+    json_values_max: usize = 100_000;
+    /// From the signal to stop to the end of the process.
+    drain_time_max: Duration = Duration::from_secs(10);
+
+    // --- the initialize era ---------------------------------------------------------------------------------------------------
+    /// Sessions that are open at the same time; the one that was idle longest goes first.
+    sessions_max: u64 = 10_000;
+    /// A session without a request.
+    session_idle_max: Duration = Duration::from_secs(30 * 60);
+
+    // --- sql ------------------------------------------------------------------------------------------------------------------
+    /// Rows of one result; a grant may lower it.
+    sql_rows_max: u32 = 1_000;
+    /// JSON text of one result's rows; below what a guest may be handed.
+    sql_result_bytes_max: usize = MIB;
+    /// One value in a table or a parameter.
+    sql_value_bytes_max: usize = MIB;
+    /// The text of one statement.
+    sql_statement_bytes_max: usize = 64 * KIB;
+    /// Parameters of one statement.
+    sql_parameters_max: usize = 1_000;
+    /// One statement, from the moment that it has a connection.
+    sql_statement_time_max: Duration = Duration::from_secs(5);
+    /// How long a statement waits for a connection, or for another writer.
+    sql_wait_max: Duration = Duration::from_secs(2);
+    /// Connections to one database for one plugin.
+    sql_connections_max: usize = 4;
+    /// Memory of SQLite in the whole process: sorting and temporary tables of every statement that runs.
+    sql_memory_bytes_max: usize = 256 * MIB;
+}
+
+/// What one call may take: the host's limits, lowered by the manifest and the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Linear memory, all memories together.
+    pub memory_bytes_max: usize,
+    /// Processor time.
+    pub cpu_time_max: Duration,
+    /// Time on the wall.
+    pub wall_time_max: Duration,
+    /// JSON text of the result.
+    pub output_bytes_max: usize,
+    /// Calls of the plugin at the same time.
+    pub concurrency_max: usize,
+}
+
+impl Limits {
+    /// What a call gets when its manifest says nothing.
+    #[must_use]
+    pub fn call(&self) -> CallLimits {
+        CallLimits {
+            memory_bytes_max: self.guest_memory_bytes_max,
+            cpu_time_max: self.cpu_time_max,
+            wall_time_max: self.wall_time_max,
+            output_bytes_max: self.output_bytes_max,
+            concurrency_max: self.plugin_calls_max,
+        }
+    }
+}

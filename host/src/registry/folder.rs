@@ -1,0 +1,125 @@
+//! What lies in the plugins folder: `<name>/plugin.toml` with its component, and bare `<name>.wasm`.
+
+use crate::ids::PluginName;
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A manifest and the component's bytes.
+pub(super) struct Package {
+    pub(super) manifest: Manifest,
+    pub(super) component: Vec<u8>,
+}
+
+/// One entry of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The name that the file system gives it.
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    bare: bool,
+}
+
+/// The entries, sorted by name. A folder without `plugin.toml` is none of ours; so are hidden ones.
+pub(super) fn entries(folder: &Path) -> std::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if file_name.starts_with('.') {
+            continue;
+        }
+        if path.join("plugin.toml").is_file() {
+            entries.push(Entry { name: file_name, path, bare: false });
+        } else if let Some(name) = file_name.strip_suffix(".wasm") {
+            entries.push(Entry { name: name.to_owned(), path: path.clone(), bare: true });
+        }
+    }
+    entries.sort_by(|a, b| (&a.name, a.bare).cmp(&(&b.name, b.bare)));
+    Ok(entries)
+}
+
+/// Reads an entry, with every check that needs no engine. Blocks.
+pub(super) fn read(entry: &Entry, limits: &Limits) -> Result<Package, String> {
+    let manifest = if entry.bare {
+        Manifest::bare(PluginName::parse(&entry.name).map_err(|error| error.to_string())?)
+    } else {
+        read_manifest(entry, limits)?
+    };
+    let file = if entry.bare { entry.path.clone() } else { entry.path.join(&manifest.component) };
+    let component = read_bounded(&file, limits.component_bytes_max, "component_bytes_max").map_err(|error| {
+        let how = if manifest.build.is_some() { "; build it first: the manifest's [build] says how" } else { "" };
+        format!("{}: {error}{}", file.display(), if error.starts_with("No such file") { how } else { "" })
+    })?;
+    Ok(Package { manifest, component })
+}
+
+fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
+    let file = entry.path.join("plugin.toml");
+    let shown = file.display().to_string();
+    let bytes = read_bounded(&file, limits.manifest_bytes_max, "manifest_bytes_max").map_err(|error| format!("{shown}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: the file is not UTF-8 text"))?;
+    let manifest = Manifest::parse(&text, &shown).map_err(|error| error.to_string())?;
+    if manifest.name.as_str() != entry.name {
+        return Err(format!("{shown}: the manifest's name is {:?}, its folder is {:?}; make them the same", manifest.name.as_str(), entry.name));
+    }
+    check_inside(&entry.path, &entry.path.join(&manifest.component))?;
+    Ok(manifest)
+}
+
+/// A link must not lead out of the plugin's own folder.
+fn check_inside(folder: &Path, file: &Path) -> Result<(), String> {
+    let (Ok(folder), Ok(real)) = (fs::canonicalize(folder), fs::canonicalize(file)) else { return Ok(()) };
+    if real.starts_with(&folder) { Ok(()) } else { Err(format!("{}: the component is a link that leads out of the plugin's folder", file.display())) }
+}
+
+fn read_bounded(file: &Path, bytes_max: usize, limit: &str) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+    let opened = fs::File::open(file).map_err(|error| error.to_string())?;
+    let metadata = opened.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let most = bytes_max as u64;
+    opened.take(most + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() > bytes_max {
+        return Err(format!("the file has {} bytes; the limit is {bytes_max} ({limit})", metadata.len()));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_sorted_and_strangers_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        for name in ["b", "a", "empty", ".hidden"] {
+            fs::create_dir(path.join(name)).unwrap();
+        }
+        for file in ["b/plugin.toml", "a/plugin.toml", ".hidden/plugin.toml", "a.wasm", "readme.md", ".x.wasm"] {
+            fs::write(path.join(file), "").unwrap();
+        }
+        let names: Vec<_> = entries(path).unwrap().into_iter().map(|entry| (entry.name, entry.bare)).collect();
+        let expected = [("a", false), ("a", true), ("b", false)];
+        assert_eq!(names, expected.map(|(name, bare)| (name.to_owned(), bare)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn symlink_out_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugin = folder.path().join("a");
+        fs::create_dir(&plugin).unwrap();
+        fs::write(folder.path().join("outside.wasm"), "x").unwrap();
+        fs::write(plugin.join("plugin.toml"), "name = \"a\"\n").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside.wasm"), plugin.join("a.wasm")).unwrap();
+        let entry = entries(folder.path()).unwrap().remove(0);
+        let error = read(&entry, &Limits::default()).err().unwrap();
+        assert!(error.contains("leads out of"), "{error}");
+    }
+}

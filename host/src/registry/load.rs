@@ -1,0 +1,146 @@
+//! From the plugins folder to a [`Snapshot`]: every plugin on its own, so that a bad one stops nobody else.
+
+use super::catalog::Catalog;
+use super::folder::{self, Entry, Package};
+use super::snapshot::{Binding, Snapshot};
+use crate::caps::budget::CallTag;
+use crate::caps::sql::Sql;
+use crate::clock::Clock;
+use crate::grants::{self, Grants, Offered};
+use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::runtime::{self, CodeCache, Engine, Guest};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// What became of one plugin.
+#[derive(Debug, Clone)]
+pub struct PluginReport {
+    /// The name that the file system gives it.
+    pub name: String,
+    /// Loaded, or why not.
+    pub state: State,
+}
+
+/// What became of one plugin.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// In force.
+    Loaded {
+        /// Its version, if the manifest says one.
+        version: Option<String>,
+        /// The first digits of its digest.
+        revision: String,
+        /// Its tools.
+        tools: Vec<String>,
+        /// What it was granted, in words.
+        grants: Vec<String>,
+    },
+    /// Not in force.
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// Everything that loading needs.
+pub struct Loader {
+    /// The engine.
+    pub engine: Engine,
+    /// Compiled code.
+    pub code: CodeCache,
+    /// The databases that the operator offers.
+    pub sql: Sql,
+    /// Their names, for grants.
+    pub offered: Offered,
+    /// The limits in force.
+    pub limits: Arc<Limits>,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl Loader {
+    /// Loads every plugin of a folder, all at once; compilation has its own bound.
+    pub async fn load_folder(self: &Arc<Self>, folder: &Path) -> std::io::Result<(Snapshot, Vec<PluginReport>)> {
+        let entries = folder::entries(folder)?;
+        let mut reports = Vec::new();
+        let mut loads = Vec::new();
+        for (at, entry) in entries.into_iter().enumerate() {
+            let twice = loads.last().is_some_and(|(name, _): &(String, _)| *name == entry.name);
+            if twice || at >= self.limits.plugins_max {
+                let limit = || format!("there are more than {} plugins (plugins_max)", self.limits.plugins_max);
+                let reason = if twice { format!("there is a folder {:?} already", entry.name) } else { limit() };
+                reports.push(PluginReport { name: format!("{}.wasm", entry.name), state: State::Refused { reason } });
+                continue;
+            }
+            let (name, loader) = (entry.name.clone(), Arc::clone(self));
+            loads.push((name, tokio::spawn(async move { loader.load(entry).await })));
+        }
+        let mut bindings = Vec::new();
+        for (name, load) in loads {
+            let loaded = load.await.unwrap_or_else(|error| Err(format!("loading it failed inside the host: {error}")));
+            match loaded {
+                Ok((binding, state)) => {
+                    bindings.push(Arc::new(binding));
+                    reports.push(PluginReport { name, state });
+                }
+                Err(reason) => reports.push(PluginReport { name, state: State::Refused { reason } }),
+            }
+        }
+        let (snapshot, clashes) = Snapshot::assemble(bindings);
+        for (binding, reason) in clashes {
+            if let Some(report) = reports.iter_mut().find(|report| report.name == binding.plugin.as_str()) {
+                report.state = State::Refused { reason };
+            }
+        }
+        reports.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok((snapshot, reports))
+    }
+
+    /// The life of a revision: read, grant, compile, link, describe, check.
+    async fn load(&self, entry: Entry) -> Result<(Binding, State), String> {
+        let limits = Arc::clone(&self.limits);
+        let read = tokio::task::spawn_blocking(move || {
+            let Package { manifest, component } = folder::read(&entry, &limits)?;
+            let revision = RevisionId(Sha256::digest(&component).into());
+            Ok::<_, String>((manifest, component, revision))
+        });
+        let (manifest, component, revision) = read.await.map_err(|error| error.to_string())??;
+        let grants = Grants::resolve(&manifest, &self.offered).map_err(|error| error.to_string())?;
+        let guest = self.prepare(&manifest, &grants, component, revision).await?;
+        let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
+        let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
+        let described = described.map_err(|error| format!("its catalog could not be read: {error}"))?;
+        let catalog = Catalog::check(described, &manifest.prefix, |handler| guest.has(handler), &self.limits)?;
+        let state = State::Loaded {
+            version: manifest.version.clone(),
+            revision: revision.short(),
+            tools: catalog.operations.iter().map(|operation| operation.tool.clone()).collect(),
+            grants: grants.summary(),
+        };
+        Ok((self.bind(manifest, revision, guest, catalog), state))
+    }
+
+    async fn prepare(&self, manifest: &Manifest, grants: &Grants, component: Vec<u8>, revision: RevisionId) -> Result<Arc<Guest>, String> {
+        let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
+        let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
+        let linked = runtime::link(&self.engine, &compiled, sql).map_err(|error| match &error {
+            // A bare component has no manifest to add lines to; say where they go.
+            runtime::ImportError::NotGranted { .. } if manifest.file.is_empty() => {
+                format!("{error} (into {0}/plugin.toml, with name = \"{0}\", beside the component)", manifest.name)
+            }
+            _ => error.to_string(),
+        })?;
+        Guest::new(linked, self.clock.clone()).map(Arc::new)
+    }
+
+    fn bind(&self, manifest: Manifest, revision: RevisionId, guest: Arc<Guest>, catalog: Catalog) -> Binding {
+        let limits = grants::call_limits(&manifest, &self.limits);
+        let plugin: PluginName = manifest.name;
+        let slots = Arc::new(Semaphore::new(limits.concurrency_max));
+        Binding { tenant: TenantId::local(), plugin, revision, guest, catalog, limits, slots }
+    }
+}

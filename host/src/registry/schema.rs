@@ -1,0 +1,112 @@
+//! JSON Schemas of operations: checked when a plugin is loaded, used at every call.
+
+use crate::mcp::strict;
+use jsonschema::{PatternOptions, Validator};
+use serde_json::Value;
+
+/// How many problems a client is told of at once.
+const PROBLEMS_MAX: usize = 8;
+/// How long one problem's text may be: a value that does not fit is quoted in it.
+const PROBLEM_CHARS_MAX: usize = 300;
+
+/// A schema that is ready to validate.
+pub struct Schema {
+    /// The schema as one line of JSON text, for clients.
+    pub text: String,
+    /// The schema as a value.
+    pub value: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Parses and checks a schema: valid by its dialect (2020-12 unless it names another one), no references to elsewhere, patterns that
+    /// match in linear time.
+    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, String> {
+        if text.len() > bytes_max {
+            return Err(format!("the schema has {} bytes; the limit is {bytes_max} (schema_bytes_max)", text.len()));
+        }
+        let value = strict::parse(text).map_err(|error| format!("the schema is not JSON: {error}"))?;
+        if !value.is_object() && !value.is_boolean() {
+            return Err("a JSON Schema is an object".to_owned());
+        }
+        refuse_remote_references(&value)?;
+        let validator = jsonschema::options()
+            .offline()
+            .with_pattern_options(PatternOptions::regex())
+            .build(&value)
+            .map_err(|error| format!("not a valid JSON Schema: {error} (at {:?})", error.instance_path().as_str()))?;
+        Ok(Self { text: value.to_string(), value, validator })
+    }
+
+    /// What is wrong with a value, in words for the one who made it; none when it fits.
+    #[must_use]
+    pub fn problems(&self, value: &Value) -> Option<String> {
+        if self.validator.is_valid(value) {
+            return None;
+        }
+        let problem = |error: jsonschema::ValidationError<'_>| {
+            let path = error.instance_path().to_string();
+            let text: String = error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
+            if path.is_empty() { text } else { format!("{path}: {text}") }
+        };
+        Some(self.validator.iter_errors(value).take(PROBLEMS_MAX).map(problem).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// The validator would refuse them as well, but only when it cannot fetch them; we say what to do.
+fn refuse_remote_references(schema: &Value) -> Result<(), String> {
+    match schema {
+        Value::Object(object) => {
+            for (key, value) in object {
+                let reference = value.as_str().filter(|_| key == "$ref" || key == "$dynamicRef");
+                if let Some(reference) = reference.filter(|reference| !reference.starts_with('#')) {
+                    return Err(format!("{key} {reference:?} points outside of the schema; put what it means under $defs"));
+                }
+                refuse_remote_references(value)?;
+            }
+            Ok(())
+        }
+        Value::Array(items) => items.iter().try_for_each(refuse_remote_references),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(schema: &Value) -> Result<Schema, String> {
+        Schema::parse(&schema.to_string(), 1 << 16)
+    }
+
+    #[test]
+    fn problems_name_path_and_reason() {
+        let schema = parse(&json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 10}}, "required": ["t"]})).unwrap();
+        assert_eq!(schema.problems(&json!({"t": 1, "n": 3})), None);
+        let problems = schema.problems(&json!({"n": 11})).unwrap();
+        assert!(problems.contains("/n: 11 is greater than the maximum of 10") && problems.contains("\"t\" is a required property"), "{problems}");
+    }
+
+    #[test]
+    fn bad_schemas_are_refused() {
+        for (schema, expected) in [
+            (json!({"type": "objekt"}), "not a valid JSON Schema"),
+            (json!({"$ref": "http://example.com/x.json"}), "points outside"),
+            (json!({"properties": {"a": {"$ref": "file:///etc/passwd"}}}), "points outside"),
+            (json!({"properties": {"a": {"pattern": "("}}}), "not a valid JSON Schema"),
+            (json!({"properties": {"a": {"pattern": "(?=x)"}}}), "not a valid JSON Schema"),
+            (json!({"$schema": "http://example.com/dialect"}), "not a valid JSON Schema"),
+            (json!([]), "is an object"),
+        ] {
+            let error = parse(&schema).err().unwrap_or_else(|| panic!("{schema} was accepted"));
+            assert!(error.contains(expected), "{schema}: {error}");
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_match_in_linear_time() {
+        let schema = parse(&json!({"type": "string", "pattern": "^(a+)+$"})).unwrap();
+        assert!(schema.problems(&json!(format!("{}!", "a".repeat(50_000)))).is_some());
+    }
+}

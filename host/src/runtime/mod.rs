@@ -1,0 +1,20 @@
+//! The only module that runs guests: engine, compiled code, one linker per binding, one store per call.
+//!
+//! A call is a fresh store and a fresh instance from a pre-instantiated component on the pooling allocator; nothing of it is used again.
+//! Guests run on fibers and are interrupted at every tick of the epoch. Whoever embeds this (`dispatch`) sees neither a store nor an
+//! instance: it hands in a [`Job`] and gets back an outcome or a [`GuestError`].
+
+mod code_cache;
+mod engine;
+mod guest;
+mod imports;
+mod meter;
+mod store;
+mod wasi;
+
+pub use code_cache::{CodeCache, CompileError};
+pub use engine::Engine;
+pub use guest::{Guest, Handler, Job};
+pub use imports::{ImportError, Linked, link};
+pub use meter::run_fair;
+pub use store::{GuestError, Limit};

@@ -1,0 +1,174 @@
+//! What one call has in its store, and how a call can end badly.
+
+use super::wasi::{self, Captured};
+use crate::caps::budget::{Budget, BudgetError};
+use crate::caps::host::{HostView, write_log};
+use crate::caps::sql::{SqlCap, SqlView};
+use crate::clock::Clock;
+use crate::limits::Limits;
+use std::sync::Arc;
+use wasmtime::component::ResourceTable;
+use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+/// What a binding was granted, resolved: shared by all of its calls.
+#[derive(Debug, Default)]
+pub(super) struct Caps {
+    pub(super) sql: Option<SqlCap>,
+}
+
+/// The data of one call's store.
+pub(super) struct CallState {
+    pub(super) limiter: Limiter,
+    pub(super) budget: Budget,
+    clock: Clock,
+    caps: Arc<Caps>,
+    limits: Arc<Limits>,
+    table: ResourceTable,
+    wasi: Option<WasiCtx>,
+    stdout: Captured,
+    stderr: Captured,
+}
+
+impl CallState {
+    pub(super) fn new(budget: Budget, memory_bytes_max: usize, caps: Arc<Caps>, clock: Clock, limits: Arc<Limits>) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles_max);
+        Self {
+            limiter: Limiter { memory_bytes: 0, memory_bytes_max, table_elements_max: limits.table_elements_max, memory_refused: false },
+            budget,
+            clock,
+            caps,
+            limits,
+            table,
+            wasi: None,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+        }
+    }
+
+    pub(super) fn host(&mut self) -> HostView<'_> {
+        HostView { budget: &mut self.budget, clock: &self.clock }
+    }
+
+    pub(super) fn sql(&mut self) -> SqlView<'_> {
+        SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+    }
+
+    /// Hands what the guest printed to the log.
+    pub(super) fn log_output(&mut self) {
+        if self.wasi.is_none() {
+            return;
+        }
+        use crate::wit::cofferdam::mcp::host::Level;
+        for (from, level, captured) in [("stdout", Level::Info, &self.stdout), ("stderr", Level::Warn, &self.stderr)] {
+            for line in captured.take().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                write_log(&mut self.budget, level, from, line);
+            }
+        }
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let make = || wasi::context(&self.clock, self.limits.random_bytes_max, &self.stdout, &self.stderr);
+        WasiCtxView { ctx: self.wasi.get_or_insert_with(make), table: &mut self.table }
+    }
+}
+
+/// Memory of a call, all of its memories together.
+pub(super) struct Limiter {
+    memory_bytes: usize,
+    memory_bytes_max: usize,
+    table_elements_max: usize,
+    memory_refused: bool,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        let granted = total <= self.memory_bytes_max;
+        if granted {
+            self.memory_bytes = total;
+        } else {
+            self.memory_refused = true;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= self.table_elements_max)
+    }
+}
+
+/// Which limit of a guest's was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// Time on the wall.
+    #[error("wall time")]
+    WallTime,
+    /// Processor time.
+    #[error("processor time")]
+    CpuTime,
+    /// Linear memory.
+    #[error("memory")]
+    Memory,
+    /// The stack.
+    #[error("stack depth")]
+    Stack,
+    /// Bytes handed to the host, or of the result.
+    #[error("output size")]
+    Output,
+    /// Host calls, random bytes, handles.
+    #[error("host calls")]
+    HostCalls,
+}
+
+/// How a call ends without an outcome. The text is for the log, not for the client.
+#[derive(Debug, thiserror::Error)]
+pub enum GuestError {
+    /// A limit was reached.
+    #[error("limit of {0} reached")]
+    Limit(Limit),
+    /// The guest died by a rule of WebAssembly.
+    #[error("trap: {0}")]
+    Trap(String),
+    /// It returned what it must not: text that is not JSON, a result that breaks its own schema.
+    #[error("bad reply: {0}")]
+    BadReply(String),
+    /// No slot is free for an instance.
+    #[error("no instance slot is free")]
+    NoSlot,
+    /// The host panicked during the call.
+    #[error("the host panicked: {0}")]
+    HostPanic(String),
+}
+
+/// How wasmtime's private error for [`Limit::Output`] begins; a test with a guest that returns too much holds it.
+const HOSTCALL_FUEL_EXHAUSTED: &str = "too much data is being copied";
+
+/// Raised by the epoch callback.
+#[derive(Debug, thiserror::Error)]
+#[error("processor time is used up")]
+pub(super) struct CpuTimeUsedUp;
+
+impl GuestError {
+    pub(super) fn from_wasmtime(error: &wasmtime::Error, limiter: &Limiter) -> Self {
+        let trap = error.downcast_ref::<Trap>();
+        if error.is::<CpuTimeUsedUp>() {
+            Self::Limit(Limit::CpuTime)
+        } else if error.is::<BudgetError>() || error.is::<wasmtime::component::ResourceTableError>() {
+            Self::Limit(Limit::HostCalls)
+        } else if error.root_cause().to_string().starts_with(HOSTCALL_FUEL_EXHAUSTED) {
+            Self::Limit(Limit::Output)
+        } else if error.is::<PoolConcurrencyLimitError>() {
+            Self::NoSlot
+        } else if trap == Some(&Trap::StackOverflow) {
+            Self::Limit(Limit::Stack)
+        } else if limiter.memory_refused {
+            Self::Limit(Limit::Memory)
+        } else {
+            Self::Trap(format!("{error:#}"))
+        }
+    }
+}

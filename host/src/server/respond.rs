@@ -1,0 +1,210 @@
+//! The only place where an error becomes a status code. The texts and JSON-RPC codes are the errors' own.
+
+use super::deadlines::InFlight;
+use crate::auth::guard::Refusal;
+use crate::dispatch::CallError;
+use crate::legacy::LegacyError;
+use crate::mcp::bounds::BoundsError;
+use crate::mcp::headers::HeaderError;
+use crate::mcp::{MessageError, code, write};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// How long a client that was told to come back later waits at least, in seconds.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A whole answer; while it lives, its connection is busy.
+pub(super) struct Reply {
+    bytes: Option<Bytes>,
+    _in_flight: Option<InFlight>,
+}
+
+impl Reply {
+    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { bytes: (!bytes.is_empty()).then_some(bytes), _in_flight: None }
+    }
+
+    pub(super) fn keep(mut self, in_flight: InFlight) -> Self {
+        self._in_flight = Some(in_flight);
+        self
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
+}
+
+/// Why a request is not answered with a result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem<'a> {
+    /// Host or Origin.
+    #[error(transparent)]
+    Guard(#[from] Refusal),
+    /// No such path.
+    #[error("there is nothing at this path; MCP is at /mcp")]
+    NoPath,
+    /// The wrong verb.
+    #[error("only POST is answered here")]
+    Method,
+    /// More header than allowed, in fields or bytes.
+    #[error("the head is larger than allowed")]
+    HeadTooLarge,
+    /// A target that is too long.
+    #[error("the target is longer than allowed")]
+    UriTooLong,
+    /// A head that two parsers could read differently.
+    #[error("the transfer encoding is not understood; only `chunked` is")]
+    TransferEncoding,
+    /// Not JSON, or compressed.
+    #[error("the body has to be application/json, not compressed")]
+    MediaType,
+    /// The client takes neither form of answer.
+    #[error("`Accept` has to name application/json and text/event-stream")]
+    NotAcceptable,
+    /// A body over the limit.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// A body that did not come in time.
+    #[error("the body did not arrive in time")]
+    SlowRequest,
+    /// The client went away while sending.
+    #[error("the body ended early")]
+    Incomplete,
+    /// Text that is not UTF-8.
+    #[error("the body is not UTF-8 text")]
+    NotText,
+    /// Too deep or too many values.
+    #[error(transparent)]
+    Bounds(#[from] BoundsError),
+    /// Not a message.
+    #[error("{0}")]
+    Message(MessageError<'a>),
+    /// A message that has no business here.
+    #[error("{0}")]
+    Unexpected(&'static str),
+    /// Headers that are missing, malformed, or disagree with the body.
+    #[error(transparent)]
+    Headers(#[from] HeaderError),
+    /// `_meta` lacks what it must have.
+    #[error("{0}")]
+    Meta(&'static str),
+    /// A request of the stateless era.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// A request of the `initialize` era.
+    #[error(transparent)]
+    Legacy(#[from] LegacyError),
+}
+
+impl<'a> From<MessageError<'a>> for Problem<'a> {
+    fn from(error: MessageError<'a>) -> Self {
+        Self::Message(error)
+    }
+}
+
+/// Status and JSON-RPC code; no code means that the body is plain text.
+fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
+    match problem {
+        Problem::Guard(Refusal::MalformedHost) | Problem::TransferEncoding | Problem::Incomplete => (StatusCode::BAD_REQUEST, None),
+        Problem::Guard(_) => (StatusCode::FORBIDDEN, Some(code::INVALID_REQUEST)),
+        Problem::NoPath => (StatusCode::NOT_FOUND, None),
+        Problem::Method => (StatusCode::METHOD_NOT_ALLOWED, None),
+        Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
+        Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
+        Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
+        Problem::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
+        Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
+        Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
+        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) => {
+            (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST))
+        }
+        Problem::Message(MessageError::Params { .. }) | Problem::Meta(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_PARAMS)),
+        Problem::Headers(_) => (StatusCode::BAD_REQUEST, Some(code::HEADER_MISMATCH)),
+        Problem::Call(error) => (call_status(error), Some(error.code())),
+        Problem::Legacy(LegacyError::NoSession) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
+        Problem::Legacy(LegacyError::UnknownSession) => (StatusCode::NOT_FOUND, Some(code::INVALID_REQUEST)),
+        Problem::Legacy(LegacyError::NoRandomness) => (StatusCode::INTERNAL_SERVER_ERROR, Some(code::INTERNAL)),
+        // In that era a request that was understood is answered with 200, whatever came of it, unless a proxy should try again.
+        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::HostBusy))) => (call_status(error), Some(error.code())),
+        Problem::Legacy(LegacyError::Call(error)) => (StatusCode::OK, Some(error.code())),
+    }
+}
+
+fn call_status(error: &CallError) -> StatusCode {
+    match error {
+        CallError::Params(_) | CallError::NoTarget(_) => StatusCode::OK,
+        CallError::HeaderMismatch(_) | CallError::Version(_) => StatusCode::BAD_REQUEST,
+        CallError::NoMethod(_) => StatusCode::NOT_FOUND,
+        CallError::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
+        CallError::HostBusy => StatusCode::SERVICE_UNAVAILABLE,
+        CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
+        CallError::PluginFailed { .. } => StatusCode::BAD_GATEWAY,
+        CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The response for a problem. `id` is the request's, as JSON text, where it is known.
+pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply> {
+    let (status, code) = status(problem);
+    let id = id.or(match problem {
+        Problem::Message(MessageError::Malformed { id, .. } | MessageError::Params { id, .. }) => id.map(|id| id.as_json()),
+        _ => None,
+    });
+    let data = match problem {
+        Problem::Call(error) | Problem::Legacy(LegacyError::Call(error)) => error.data(),
+        _ => None,
+    };
+    let mut response = match code {
+        Some(code) => json(write::error(id, code, &problem.to_string(), data.as_deref())),
+        None => {
+            let mut response = Response::new(Reply::new(format!("{problem}\n")));
+            response.headers_mut().insert(header::CONTENT_TYPE, TEXT);
+            response
+        }
+    };
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
+        _ => {}
+    }
+    // After these the rest of the body may still be on its way; the connection cannot be used again.
+    if matches!(problem, Problem::TooLarge(_) | Problem::SlowRequest | Problem::Incomplete | Problem::TransferEncoding) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A JSON body with status 200.
+pub(super) fn json(body: Vec<u8>) -> Response<Reply> {
+    let mut response = Response::new(Reply::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+    response
+}
+
+/// A status without a body.
+pub(super) fn empty(status: StatusCode) -> Response<Reply> {
+    let mut response = Response::new(Reply::new(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}

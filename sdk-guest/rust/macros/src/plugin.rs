@@ -1,0 +1,300 @@
+//! The module: its attribute, its handlers, and what may go wrong between them.
+
+use crate::expand;
+use crate::handler::{Handler, key, one_of, set};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use syn::parse::Parser;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Item, ItemMod, LitInt, LitStr, Meta, Result, Token, Type, parse_quote};
+
+/// The arguments of `#[plugin(...)]`.
+#[derive(Default)]
+pub(crate) struct Plugin {
+    pub(crate) title: Option<LitStr>,
+    pub(crate) instructions: Option<LitStr>,
+    pub(crate) topics: Vec<Topic>,
+    pub(crate) handlers: Vec<Handler>,
+}
+
+#[derive(Default)]
+pub(crate) struct Topic {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) title: Option<LitStr>,
+    pub(crate) description: Option<LitStr>,
+    pub(crate) retained: Option<LitInt>,
+    pub(crate) overflow: Option<LitStr>,
+    pub(crate) event: Option<Type>,
+}
+
+impl Topic {
+    fn is(&self, name: &LitStr) -> bool {
+        self.name.as_ref().is_some_and(|own| own.value() == name.value())
+    }
+}
+
+pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let mut plugin = Plugin::read(arguments)?;
+    let mut module: ItemMod = syn::parse2(item)
+        .map_err(|e| Error::new(e.span(), "a plugin is a module with its body: `#[cofferdam_plugin::plugin] mod name { ... }`"))?;
+    let Some((_, items)) = &mut module.content else {
+        return Err(Error::new(module.span(), "a plugin's module stands here with its body: `mod name { ... }`"));
+    };
+    // All mistakes at once, not one per build.
+    let mut mistakes: Option<Error> = None;
+    for item in items.iter_mut() {
+        if let Item::Fn(function) = item {
+            match Handler::take_from(function) {
+                Ok(handler) => plugin.handlers.extend(handler),
+                Err(mistake) => add(&mut mistakes, mistake),
+            }
+        }
+    }
+    plugin.check(&mut mistakes, module.ident.span());
+    if let Some(mistakes) = mistakes {
+        return Err(mistakes);
+    }
+    derive_through_us(items);
+    let glue: syn::File = syn::parse2(expand::glue(&plugin))?;
+    items.extend(glue.items);
+    Ok(quote!(#module))
+}
+
+/// `#[query]` or `#[update]` where no plugin has taken it off.
+pub(crate) fn misplaced(marker: &str, item: TokenStream) -> TokenStream {
+    let message = format!("`#[{marker}]` marks a function that stands directly in a module with `#[cofferdam_plugin::plugin]`");
+    let mistake = Error::new(Span::call_site(), message).into_compile_error();
+    quote!(#mistake #item)
+}
+
+fn add(mistakes: &mut Option<Error>, mistake: Error) {
+    match mistakes {
+        Some(mistakes) => mistakes.combine(mistake),
+        None => *mistakes = Some(mistake),
+    }
+}
+
+impl Plugin {
+    fn read(arguments: TokenStream) -> Result<Self> {
+        let mut plugin = Self::default();
+        let parser = syn::meta::parser(|meta| match key(&meta)?.as_str() {
+            "title" => set(&mut plugin.title, &meta),
+            "instructions" => set(&mut plugin.instructions, &meta),
+            "topic" => {
+                let mut topic = Topic::default();
+                meta.parse_nested_meta(|meta| match key(&meta)?.as_str() {
+                    "name" => set(&mut topic.name, &meta),
+                    "title" => set(&mut topic.title, &meta),
+                    "description" => set(&mut topic.description, &meta),
+                    "retained" => set(&mut topic.retained, &meta),
+                    "event" => set(&mut topic.event, &meta),
+                    "overflow" => {
+                        set(&mut topic.overflow, &meta)?;
+                        one_of(topic.overflow.as_ref(), &["drop-oldest", "coalesce"])
+                    }
+                    other => Err(meta.error(format!(
+                        "unknown key `{other}`; a topic knows: name, title, description, retained, overflow, event"
+                    ))),
+                })?;
+                if topic.name.is_none() {
+                    return Err(meta.error("a topic needs a name"));
+                }
+                if let Some(retained) = &topic.retained {
+                    retained.base10_parse::<u32>()?;
+                }
+                plugin.topics.push(topic);
+                Ok(())
+            }
+            other => Err(meta.error(format!("unknown key `{other}`; a plugin knows: title, instructions, topic(...)"))),
+        });
+        parser.parse2(arguments)?;
+        Ok(plugin)
+    }
+
+    fn check(&mut self, mistakes: &mut Option<Error>, module: Span) {
+        if self.handlers.is_empty() && mistakes.is_none() {
+            add(mistakes, Error::new(module, "this plugin offers nothing: mark a function with `#[query]` or `#[update]`"));
+        }
+        for (at, handler) in self.handlers.iter().enumerate() {
+            // Two functions of which only one is compiled may share a name.
+            let same = |other: &&Handler| other.name.value() == handler.name.value() && other.cfgs.is_empty();
+            if handler.cfgs.is_empty() && self.handlers.iter().take(at).any(|other| same(&other)) {
+                let name = handler.name.value();
+                let message = format!("there is an operation `{name}` already; queries and updates share their names");
+                add(mistakes, Error::new(handler.name.span(), message));
+            }
+        }
+        for (at, topic) in self.topics.iter().enumerate() {
+            if let Some(name) = &topic.name
+                && self.topics.iter().take(at).any(|other| other.is(name))
+            {
+                add(mistakes, Error::new(name.span(), format!("there is a topic `{}` already", name.value())));
+            }
+        }
+        // What an update publishes is a topic, declared or not.
+        let published = self.handlers.iter().filter_map(|handler| handler.options.publishes.as_ref()).flat_map(|list| &list.0);
+        for name in published {
+            if !self.topics.iter().any(|topic| topic.is(name)) {
+                self.topics.push(Topic { name: Some(name.clone()), ..Topic::default() });
+            }
+        }
+    }
+}
+
+/// Lets the module's types derive through the SDK's own dependencies, so that the plugin's crate needs no others.
+fn derive_through_us(items: &mut [Item]) {
+    for item in items {
+        let attributes = match item {
+            Item::Struct(item) => &mut item.attrs,
+            Item::Enum(item) => &mut item.attrs,
+            Item::Mod(ItemMod { content: Some((_, items)), .. }) => {
+                derive_through_us(items);
+                continue;
+            }
+            _ => continue,
+        };
+        let (mut serde, mut schemars) = (false, false);
+        for attribute in attributes.iter().filter(|a| a.path().is_ident("derive")) {
+            let Meta::List(list) = &attribute.meta else { continue };
+            let derives = list.parse_args_with(syn::punctuated::Punctuated::<syn::Path, Token![,]>::parse_terminated);
+            for path in derives.into_iter().flatten() {
+                let Some(last) = path.segments.last() else { continue };
+                serde |= last.ident == "Serialize" || last.ident == "Deserialize";
+                schemars |= last.ident == "JsonSchema";
+            }
+        }
+        for (wanted, name) in [(serde, "serde"), (schemars, "schemars")] {
+            if wanted && !attributes.iter().any(|a| names_a_crate(a, name)) {
+                let attribute = format_ident!("{name}");
+                let path = format!("::cofferdam_plugin::{name}");
+                attributes.push(parse_quote!(#[#attribute(crate = #path)]));
+            }
+        }
+    }
+}
+
+/// Whether this is `#[serde(crate = "...")]` or the like already.
+fn names_a_crate(attribute: &Attribute, name: &str) -> bool {
+    let Meta::List(list) = &attribute.meta else { return false };
+    attribute.path().is_ident(name) && list.tokens.clone().into_iter().any(|token| token.to_string() == "crate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn mistakes(arguments: TokenStream, body: TokenStream) -> Vec<String> {
+        match plugin(arguments, quote!(mod tools { #body })) {
+            Ok(_) => Vec::new(),
+            Err(mistakes) => mistakes.into_iter().map(|e| e.to_string()).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(body: TokenStream, expected: &[&str]) {
+        let got = mistakes(quote!(), body);
+        assert_eq!(got.len(), expected.len(), "{got:#?}");
+        for (got, expected) in got.iter().zip(expected) {
+            assert!(got.contains(expected), "{got:?} does not contain {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_exports_only_what_it_has() {
+        let glue = |body: TokenStream| plugin(quote!(), quote!(mod tools { #body })).unwrap().to_string();
+        let only_query = glue(quote!(#[query] fn a() {} fn helper(_: u8, _: u8) {}));
+        assert!(only_query.contains("export_query") && !only_query.contains("export_update") && !only_query.contains("Updates"));
+        let only_update = glue(quote!(#[update] fn a() {}));
+        assert!(only_update.contains("export_update") && !only_update.contains("export_query") && !only_update.contains("Queries"));
+        let both = glue(quote!(#[cofferdam_plugin::query] fn a() {} #[update] fn b() {}));
+        assert!(both.contains("export_update") && both.contains("export_query") && both.contains("export_catalog"));
+    }
+
+    #[test]
+    fn parameters_come_in_any_order() {
+        check(
+            quote! {
+                #[query] fn a(cx: &Context, Find { text }: Find) -> String {}
+                #[query] fn b(input: Find, cx: &cofferdam_plugin::Context) -> String {}
+                #[query] fn c() {}
+                #[query] fn d(_: &Context) {}
+            },
+            &[],
+        );
+    }
+
+    #[test]
+    fn mistakes_in_signatures_are_explained_all_at_once() {
+        check(
+            quote! {
+                #[query] fn a(x: Find, y: Find) {}
+                #[query] async fn b() {}
+                #[query] fn c<T>(x: T) {}
+                #[query] fn d(x: &Find) {}
+                #[query] fn e(cx: Context) {}
+                #[query] fn f(cx: &mut Context) {}
+                #[query] fn g(self) {}
+                #[query] unsafe fn h() {}
+                #[query] fn i(a: &Context, b: &Context) {}
+                #[query] #[update] fn j() {}
+            },
+            &[
+                "takes one input",
+                "not async",
+                "not generic",
+                "by value",
+                "`&Context`",
+                "`&Context`",
+                "without `self`",
+                "not unsafe",
+                "one context",
+                "marked twice",
+            ],
+        );
+    }
+
+    #[test]
+    fn unknown_and_misplaced_keys_are_explained() {
+        check(quote!(#[query(nmae = "x")] fn a() {}), &["unknown key `nmae`; a query knows: name, title"]);
+        check(quote!(#[query(destructive = true)] fn a() {}), &["`destructive` is for updates"]);
+        check(quote!(#[update(cache_ms = 5)] fn a() {}), &["`cache_ms` is for queries"]);
+        check(quote!(#[query(cache_shared = true)] fn a() {}), &["needs `cache_ms`"]);
+        check(quote!(#[query(title = "a", title = "b")] fn a() {}), &["given twice"]);
+        check(quote!(#[query(title = 1)] fn a() {}), &["expected string literal"]);
+        check(quote!(#[query(task = "sometimes")] fn a() {}), &[r#"one of "never", "optional", "required""#]);
+        check(quote!(#[update(publishes = [a])] fn a() {}), &["text in quotes"]);
+        check(quote!(#[query = "a"] fn a() {}), &["write `#[query]`"]);
+        assert_eq!(mistakes(quote!(titel = "x"), quote!(#[query] fn a() {})).len(), 1);
+        assert_eq!(mistakes(quote!(topic(title = "x")), quote!(#[query] fn a() {})).len(), 1);
+    }
+
+    #[test]
+    fn names_are_unique_and_well_formed() {
+        check(quote!(#[query] fn a() {} #[update(name = "a")] fn b() {}), &["an operation `a` already"]);
+        check(quote!(#[query(name = "a b")] fn a() {}), &["no name for an operation"]);
+        check(quote!(#[query] fn r#type() {} #[query] fn größe() {}), &["no name for an operation"]);
+        check(quote!(#[cfg(a)] #[query] fn a() {} #[cfg(not(a))] #[query] fn a() {}), &[]);
+        check(quote!(), &["offers nothing"]);
+    }
+
+    #[test]
+    fn a_plugin_is_a_module_with_a_body() {
+        assert!(plugin(quote!(), quote!(mod tools;)).is_err());
+        assert!(plugin(quote!(), quote!(fn tools() {})).is_err());
+    }
+
+    #[test]
+    fn types_derive_through_the_sdk_unless_they_say_otherwise() {
+        let mut file: syn::File = parse_quote! {
+            #[derive(Debug, serde::Deserialize, JsonSchema)] struct A;
+            #[derive(Serialize)] #[serde(rename_all = "lowercase", crate = "mine")] enum B {}
+            mod inner { #[derive(Serialize)] struct C; }
+            #[derive(Debug)] struct D;
+        };
+        derive_through_us(&mut file.items);
+        let text = quote!(#file).to_string();
+        assert_eq!(text.matches(":: cofferdam_plugin :: serde").count() + text.matches("::cofferdam_plugin::serde").count(), 2);
+        assert_eq!(text.matches("::cofferdam_plugin::schemars").count(), 1);
+    }
+}

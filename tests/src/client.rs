@@ -1,0 +1,133 @@
+//! A client that sends what a test wants, well-formed or not, and hides nothing of the answer.
+
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Long enough for any deadline that a test sets; a test that reaches it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status; 0 when the connection was closed without an answer.
+    pub status: u16,
+    /// The header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The text of the first content block of a tool's result.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.json()["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text: {self:?}")).to_owned()
+    }
+
+    /// The JSON-RPC error code, 0 when there is none.
+    #[must_use]
+    pub fn code(&self) -> i64 {
+        self.json()["error"]["code"].as_i64().unwrap_or(0)
+    }
+}
+
+/// Opens a connection.
+#[must_use]
+pub fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_nodelay(true).expect("no delay");
+    stream
+}
+
+/// Sends bytes on a connection of their own and reads one answer.
+#[must_use]
+pub fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = connect(address);
+    // The host may close before it has read everything: then the answer is what counts.
+    let _ = stream.write_all(bytes);
+    read(&mut stream)
+}
+
+/// Reads one answer. Refuses header fields that this host has no business to send.
+#[must_use]
+pub fn read(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    let head_end = loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) if bytes.is_empty() => return Answer { status: 0, headers: Vec::new(), body: String::new() },
+            Ok(0) => panic!("the answer's head is cut off"),
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) => panic!("no answer: {error}"),
+        }
+    };
+    let head = String::from_utf8(bytes[..head_end].to_vec()).expect("a head in ASCII");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).expect("a status");
+    let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+    let headers: Vec<_> = lines.filter_map(field).collect();
+    for (name, _) in &headers {
+        let known = ["content-type", "content-length", "date", "allow", "retry-after", "connection", "mcp-session-id"];
+        assert!(known.contains(&name.as_str()), "unknown header {name} in {head}");
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    while bytes.len() < head_end + length {
+        let count = stream.read(&mut chunk).expect("the body");
+        assert!(count > 0, "the body is cut off");
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+    assert_eq!(bytes.len(), head_end + length, "more than one answer");
+    Answer { status, headers, body: String::from_utf8(bytes[head_end..].to_vec()).expect("UTF-8") }
+}
+
+/// A POST to `/mcp` as text: the usual headers, and `extra` ones as whole lines.
+#[must_use]
+pub fn post_text(extra: &str, body: &str) -> String {
+    format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
+         {extra}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A request of the stateless era, with every header that it needs.
+#[must_use]
+pub fn modern_text(id: &Value, method: &str, mut params: Value) -> String {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let name = params["name"].as_str().map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
+    let extra = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
+    post_text(&extra, &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string())
+}
+
+/// Sends a request of the stateless era.
+#[must_use]
+pub fn modern(address: SocketAddr, method: &str, params: Value) -> Answer {
+    raw(address, modern_text(&json!(1), method, params).as_bytes())
+}
+
+/// Calls a tool.
+#[must_use]
+pub fn call(address: SocketAddr, tool: &str, arguments: Value) -> Answer {
+    modern(address, "tools/call", json!({"name": tool, "arguments": arguments}))
+}

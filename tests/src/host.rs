@@ -1,0 +1,227 @@
+//! A host in this process: real plugins, real sockets, limits of the test's choice.
+
+use crate::wat;
+use cofferdam::cli::Host;
+use cofferdam::config::{Config, Database, Engine};
+use cofferdam::limits::Limits;
+use cofferdam::registry::{PluginReport, State};
+use cofferdam::server;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use tokio::sync::watch;
+
+/// Slots of a test host's pool: each reserves address space, and many hosts live in one process.
+const CALLS_MAX: usize = 16;
+
+/// A plugins folder in the making.
+pub struct Plugins {
+    folder: tempfile::TempDir,
+    /// The limits of the host to be.
+    pub limits: Limits,
+    databases: Vec<(String, Database)>,
+}
+
+/// A host that serves until it is dropped.
+pub struct TestHost {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What became of the plugins.
+    pub reports: Vec<PluginReport>,
+    stop: watch::Sender<bool>,
+    served: Option<std::thread::JoinHandle<()>>,
+    plugins: Plugins,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), limits, databases: Vec::new() }
+    }
+}
+
+impl Plugins {
+    /// Nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn path(&self) -> PathBuf {
+        let path = self.folder.path().join("plugins");
+        std::fs::create_dir_all(&path).expect("the plugins folder");
+        path
+    }
+
+    /// Where a test can put files of its own.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Drops in a WAT fixture as a bare component of the same name.
+    #[must_use]
+    pub fn wat(self, fixture: &str) -> Self {
+        let bytes = wat::component(fixture);
+        self.bare(fixture, &bytes)
+    }
+
+    /// Drops in a bare component.
+    #[must_use]
+    pub fn bare(self, name: &str, bytes: &[u8]) -> Self {
+        std::fs::write(self.path().join(format!("{name}.wasm")), bytes).expect("the component");
+        self
+    }
+
+    /// Drops in a guest of `tests/guests`, or a bundled plugin, as a bare component.
+    #[must_use]
+    pub fn guest(self, name: &str) -> Self {
+        let bytes = guest(name);
+        self.bare(name, &bytes)
+    }
+
+    /// Drops in a guest with a manifest.
+    #[must_use]
+    pub fn with_manifest(self, name: &str, component: &[u8], manifest: &str) -> Self {
+        let folder = self.path().join(name);
+        std::fs::create_dir_all(&folder).expect("the plugin's folder");
+        std::fs::write(folder.join("plugin.toml"), manifest).expect("the manifest");
+        std::fs::write(folder.join(format!("{name}.wasm")), component).expect("the component");
+        self
+    }
+
+    /// Offers a SQLite database that is made from SQL text.
+    #[must_use]
+    pub fn database(mut self, name: &str, sql: &str) -> Self {
+        let init = self.folder.path().join(format!("{name}.sql"));
+        std::fs::write(&init, sql).expect("the SQL text");
+        let path = self.folder.path().join(format!("{name}.db"));
+        self.databases.push((name.to_owned(), Database { engine: Engine::Sqlite, path, init: Some(init) }));
+        self
+    }
+
+    /// Changes the limits.
+    #[must_use]
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    /// The configuration of the host to be. Compiled code is shared by all tests of a run, and by the runs.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config {
+            plugins: self.path(),
+            state: target().join("test-state"),
+            databases: self.databases.iter().cloned().collect(),
+            limits: self.limits.clone(),
+            ..Config::default()
+        }
+    }
+
+    /// Starts the host and waits until its plugins are loaded.
+    #[must_use]
+    pub fn start(self) -> TestHost {
+        let config = self.config();
+        let (stop, stopped) = watch::channel(false);
+        let (started, start) = mpsc::channel();
+        let served = std::thread::spawn(move || serve(&config, stopped, &started));
+        let (address, reports) = start.recv().expect("the host did not start");
+        TestHost { address, reports, stop, served: Some(served), plugins: self }
+    }
+}
+
+fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<(SocketAddr, Vec<PluginReport>)>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let host = Host::new(config).expect("the host");
+    let app = host.app(config);
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (done, loaded) = tokio::sync::oneshot::channel();
+        host.load(config, move |reports| drop(done.send(reports.to_vec())));
+        let reports = loaded.await.expect("the plugins' reports");
+        started.send((address, reports)).expect("the test is gone");
+        server::serve(listener, app, stopped).await.expect("the server");
+    });
+    host.shut_down();
+    runtime.shutdown_background();
+}
+
+impl TestHost {
+    /// Why a plugin was refused; panics when it was not.
+    #[must_use]
+    pub fn refusal(&self, plugin: &str) -> &str {
+        match self.state(plugin) {
+            State::Refused { reason } => reason,
+            State::Loaded { .. } => panic!("{plugin} was loaded"),
+        }
+    }
+
+    /// What became of a plugin.
+    #[must_use]
+    pub fn state(&self, plugin: &str) -> &State {
+        &self.reports.iter().find(|report| report.name == plugin).unwrap_or_else(|| panic!("no plugin {plugin}")).state
+    }
+
+    /// Where a test can put files of its own.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.plugins.scratch()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(served) = self.served.take() {
+            let ended = served.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the host panicked");
+        }
+    }
+}
+
+/// The workspace's target folder.
+#[must_use]
+pub fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
+}
+
+/// A guest that `make guests` or `make plugins` has built.
+#[must_use]
+pub fn guest(name: &str) -> Vec<u8> {
+    let file = target().join("guests/wasm32-wasip2/release").join(format!("{}.wasm", name.replace('-', "_")));
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make guests plugins` first", file.display()))
+}
+
+/// The binary that `make host` has built.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let file = target().join("release/cofferdam");
+    assert!(file.is_file(), "{} is not there; run `make host` first", file.display());
+    file
+}
+
+impl Plugins {
+    /// Writes the configuration as a file, for a host in a process of its own; ports are of the system's choice.
+    #[must_use]
+    pub fn write_config(&self) -> PathBuf {
+        let Limits { cpu_time_max, wall_time_max, drain_time_max, body_bytes_max, .. } = self.limits;
+        let mut text = format!(
+            "plugins = {:?}\nstate = {:?}\n[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[limits]\ncpu_time = \"{}ms\"\n\
+             wall_time = \"{}ms\"\ndrain_time = \"{}ms\"\nbody = \"{body_bytes_max}B\"\n",
+            self.path(),
+            target().join("test-state"),
+            cpu_time_max.as_millis(),
+            wall_time_max.as_millis(),
+            drain_time_max.as_millis(),
+        );
+        for (name, database) in &self.databases {
+            let init = database.init.as_deref().unwrap_or(&database.path);
+            text += &format!("[databases.{name}]\nengine = \"sqlite\"\npath = {:?}\ninit = {init:?}\n", database.path);
+        }
+        let file = self.folder.path().join("cofferdam.toml");
+        std::fs::write(&file, text).expect("the configuration");
+        file
+    }
+}

@@ -28,8 +28,9 @@ plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 	cp $(GUEST_OUT)/database.wasm plugins/database/database.wasm
 
 .PHONY: guests
-guests:  ## Build the guests that the tests run
+guests: host  ## Build the guests that the tests and benchmarks run
 	$(GUEST_BUILD) --manifest-path tests/guests/Cargo.toml
+	target/release/wat echo-bare $(GUEST_OUT)/echo-bare.wasm
 
 .PHONY: test
 test: lint host plugins guests sdk-test clients  ## Everything that CI runs
@@ -53,7 +54,7 @@ clients:  ## Install the official clients that the tests run
 .PHONY: bench
 bench: host plugins guests  ## Print the benchmark as ratios from one run
 	$(CARGO) bench --bench runtime
-	$(CARGO) bench --bench mcp
+	$(CARGO) bench --bench mcp -- --guest-bare $(CURDIR)/$(GUEST_OUT)/echo-bare.wasm --guest-sdk $(CURDIR)/$(GUEST_OUT)/echo.wasm
 
 .PHONY: deny
 deny:  ## Licences, sources and advisories of the dependencies (needs cargo-deny)

@@ -82,10 +82,7 @@ impl Session {
     fn http_round(&self, server: &Server, subject: Subject, connections: usize) -> anyhow::Result<Sample> {
         let (address, pid) = (server.address().to_string(), server.pid().to_string());
         let connections = connections.to_string();
-        self.load(
-            &["load-http", "--address", &address, "--pid", &pid, "--connections", &connections, "--tool", subject.tool()],
-            &[],
-        )
+        self.load(&["load-http", "--address", &address, "--pid", &pid, "--connections", &connections, "--tool", subject.tool()], &[])
     }
 
     fn cofferdam_log(&self, subject: Subject) -> String {
@@ -98,8 +95,7 @@ impl Session {
     }
 
     fn stdio(&self) -> anyhow::Result<Vec<Row>> {
-        let peer =
-            |name: &str| anyhow::Ok(vec![std::env::current_exe()?.display().to_string(), "peer".to_owned(), name.to_owned()]);
+        let peer = |name: &str| anyhow::Ok(vec![std::env::current_exe()?.display().to_string(), "peer".to_owned(), name.to_owned()]);
         let (rmcp, rmcp_blocking) = (peer("rmcp-stdio")?, peer("rmcp-stdio-blocking")?);
         let cofferdam = self.cofferdam.as_ref().map(Cofferdam::stdio_command).transpose()?.unwrap_or_default();
         self.rounds(&IN_FLIGHT, &[Subject::Rmcp, Subject::RmcpBlocking], |subject, in_flight| {

@@ -11,7 +11,8 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_possible_truncation,
-    reason = "a benchmark stops at the first surprise, prints its result, and its numbers are small"
+    clippy::disallowed_methods,
+    reason = "a benchmark stops at the first surprise, prints its result, its numbers are small, and its driver sleeps while others work"
 )]
 
 mod cold;

@@ -1,6 +1,7 @@
 //! Every way in which a request can fail, with whose fault it is and two texts: one for the client, one for the log.
 
 use crate::ids::CallRef;
+use crate::limits::CallLimits;
 use crate::mcp::code;
 use crate::runtime::{GuestError, Limit};
 use std::time::Duration;
@@ -30,9 +31,11 @@ pub enum CallError {
     #[error("the host is busy: try again in a moment")]
     HostBusy,
     /// The call took too long.
-    #[error("the call did not end within {} ms (reference {reference})", .limit.as_millis())]
+    #[error("the call did not end within its {} ms of {of} (reference {reference})", .limit.as_millis())]
     Deadline {
-        /// How long it may take.
+        /// Which time was up.
+        of: Limit,
+        /// How much of it a call gets.
         limit: Duration,
         /// Finds the log record.
         reference: CallRef,
@@ -82,9 +85,10 @@ impl CallError {
 
     /// What a guest's failure is to the client. The whole story goes to the log, under the same reference.
     #[must_use]
-    pub fn from_guest(error: &GuestError, limit: Duration, reference: CallRef) -> Self {
+    pub fn from_guest(error: &GuestError, limits: &CallLimits, reference: CallRef) -> Self {
         match error {
-            GuestError::Limit(Limit::WallTime | Limit::CpuTime) => Self::Deadline { limit, reference },
+            GuestError::Limit(of @ Limit::WallTime) => Self::Deadline { of: *of, limit: limits.wall_time_max, reference },
+            GuestError::Limit(of @ Limit::CpuTime) => Self::Deadline { of: *of, limit: limits.cpu_time_max, reference },
             GuestError::Limit(_) | GuestError::Trap(_) | GuestError::BadReply(_) => Self::PluginFailed { reference },
             GuestError::NoSlot => Self::HostBusy,
             GuestError::HostPanic(_) => Self::Internal { reference },

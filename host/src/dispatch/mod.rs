@@ -97,7 +97,7 @@ impl Dispatch {
         let slots = self.admission.admit(&tool.binding).await?;
         let reference = CallRef::next();
         let limits = tool.binding.limits.clone();
-        let (deadline_after, output_bytes_max) = (limits.wall_time_max, limits.output_bytes_max);
+        let output_bytes_max = limits.output_bytes_max;
         let job = Job {
             handler: operation.handler,
             operation: Arc::clone(&operation.name),
@@ -113,9 +113,9 @@ impl Dispatch {
         drop(slots);
 
         let outcome = outcome.unwrap_or_else(|| Err(GuestError::HostPanic("the task ended early".to_owned())));
-        let outcome = outcome.map_err(|error| failed(&tool, &error, deadline_after, reference))?;
+        let outcome = outcome.map_err(|error| failed(&tool, &error, reference))?;
         encode::tool_result(request.id, dialect.version, operation, outcome, output_bytes_max)
-            .map_err(|error| failed(&tool, &error, deadline_after, reference))
+            .map_err(|error| failed(&tool, &error, reference))
     }
 
     async fn list_tools(&self, request: &Request<'_>, dialect: Dialect<'_>) -> Result<Vec<u8>, CallError> {
@@ -156,7 +156,7 @@ fn no_cursor(params: &Params<'_>) -> Result<(), CallError> {
 }
 
 /// Tells the log what happened and the client where to ask.
-fn failed(tool: &Tool, error: &GuestError, limit: std::time::Duration, reference: CallRef) -> CallError {
+fn failed(tool: &Tool, error: &GuestError, reference: CallRef) -> CallError {
     let (plugin, revision, tenant) = (&tool.binding.plugin, tool.binding.revision.short(), &tool.binding.tenant);
     let operation = tool.operation().map(|operation| operation.name.as_ref());
     let inside = crate::caps::host::escape(&error.to_string());
@@ -165,5 +165,5 @@ fn failed(tool: &Tool, error: &GuestError, limit: std::time::Duration, reference
     } else {
         tracing::warn!(%reference, %plugin, %revision, %tenant, operation, error = inside, "a call failed");
     }
-    CallError::from_guest(error, limit, reference)
+    CallError::from_guest(error, &tool.binding.limits, reference)
 }

@@ -2,6 +2,7 @@
 #![cfg_attr(target_family = "wasm", no_std)]
 
 #[cofferdam_plugin::plugin(
+    no_std,
     title = "Database",
     instructions = "Look at `schema` before you write SQL. Read with `query`, change with `execute`; pass values as `parameters`, never inside the SQL text."
 )]

@@ -25,14 +25,14 @@ pub type Result<T, E = Failure> = core::result::Result<T, E>;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    kind: Kind,
+    kind: FailureKind,
     message: String,
 }
 
 /// What kind of failure it is; the host turns it into the protocol's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum FailureKind {
     /// The arguments make no sense, beyond what the schema could tell.
     Invalid,
     /// What was asked for does not exist.
@@ -48,32 +48,32 @@ pub enum Kind {
 impl Failure {
     /// The arguments make no sense, beyond what the schema could tell.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Invalid, message: message.into() }
+        Self { kind: FailureKind::Invalid, message: message.into() }
     }
 
     /// What was asked for does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { kind: Kind::NotFound, message: message.into() }
+        Self { kind: FailureKind::NotFound, message: message.into() }
     }
 
     /// The caller may not do this.
     pub fn denied(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Denied, message: message.into() }
+        Self { kind: FailureKind::Denied, message: message.into() }
     }
 
     /// Something that the handler needs does not answer; trying again may help.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Unavailable, message: message.into() }
+        Self { kind: FailureKind::Unavailable, message: message.into() }
     }
 
     /// Anything else.
     pub fn other(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Other, message: message.into() }
+        Self { kind: FailureKind::Other, message: message.into() }
     }
 
     /// What kind of failure it is.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         self.kind
     }
 
@@ -87,11 +87,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
-            Kind::Invalid => "invalid: ",
-            Kind::NotFound => "not found: ",
-            Kind::Denied => "denied: ",
-            Kind::Unavailable => "unavailable: ",
-            Kind::Other => "",
+            FailureKind::Invalid => "invalid: ",
+            FailureKind::NotFound => "not found: ",
+            FailureKind::Denied => "denied: ",
+            FailureKind::Unavailable => "unavailable: ",
+            FailureKind::Other => "",
         };
         f.write_str(kind)?;
         f.write_str(&self.message)
@@ -122,11 +122,11 @@ impl From<serde_json::Error> for Failure {
 impl From<Failure> for types::Failure {
     fn from(failure: Failure) -> Self {
         match failure.kind {
-            Kind::Invalid => Self::Invalid(failure.message),
-            Kind::NotFound => Self::NotFound(failure.message),
-            Kind::Denied => Self::Denied(failure.message),
-            Kind::Unavailable => Self::Unavailable(failure.message),
-            Kind::Other => Self::Other(failure.message),
+            FailureKind::Invalid => Self::Invalid(failure.message),
+            FailureKind::NotFound => Self::NotFound(failure.message),
+            FailureKind::Denied => Self::Denied(failure.message),
+            FailureKind::Unavailable => Self::Unavailable(failure.message),
+            FailureKind::Other => Self::Other(failure.message),
         }
     }
 }

@@ -1,42 +1,280 @@
-//! placeholder
-#![allow(missing_docs)]
+//! Write MCP tools as plugins for [Cofferdam](https://github.com/cofferdam/cofferdam): small WebAssembly components, each call of which
+//! runs in a fresh sandbox of its own.
+//!
+//! # Your first plugin
+//!
+//! ```toml
+//! # Cargo.toml
+//! [package]
+//! name = "tickets"
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]    # the component, and a library for tests
+//!
+//! [dependencies]
+//! cofferdam-plugin = "0.1"
+//!
+//! [profile.release]                  # small components load faster
+//! opt-level = "s"
+//! lto = true
+//! codegen-units = 1
+//! panic = "abort"
+//! strip = true
+//! ```
+//!
+//! ```
+//! // src/lib.rs
+//! #[cofferdam_plugin::plugin(title = "Tickets", instructions = "Finds support tickets.")]
+//! mod tickets {
+//!     use cofferdam_plugin::prelude::*;
+//!
+//!     #[derive(Deserialize, JsonSchema)]
+//!     struct Find {
+//!         /// Words to look for
+//!         text: String,
+//!         /// No more than this many tickets; 10 unless told otherwise
+//!         limit: Option<usize>,
+//!     }
+//!
+//!     /// Finds tickets by their text, newest first.
+//!     #[query]
+//!     fn find(input: Find) -> Result<String> {
+//!         let all = ["The printer is on fire", "The coffee machine prints coffee"];
+//!         let found = all.into_iter().filter(|ticket| ticket.contains(&input.text));
+//!         Ok(found.take(input.limit.unwrap_or(10)).collect::<Vec<_>>().join("\n"))
+//!     }
+//! }
+//!
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::{prelude::json, testing::Client};
+//! # let reply = Client::<tickets::Plugin>::new().query("find", json!({"text": "fire"}))?;
+//! # assert_eq!(reply.first_text(), Some("The printer is on fire"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```toml
+//! # plugin.toml
+//! name = "tickets"
+//! version = "0.1.0"
+//! component = "tickets.wasm"
+//!
+//! [build]
+//! command = "cargo build --release --target wasm32-wasip2"
+//! watch = ["src"]
+//! ```
+//!
+//! ```sh
+//! rustup target add wasm32-wasip2            # once
+//! cargo build --release --target wasm32-wasip2
+//! cp target/wasm32-wasip2/release/tickets.wasm .
+//! ```
+//!
+//! A folder with `plugin.toml` and `tickets.wasm` in the host's `plugins/` is all that it takes: MCP clients now see the tool
+//! `tickets_find`, with the comment as its description and a JSON Schema made of `Find`.
+//!
+//! # Queries, updates and their arguments
+//!
+//! Each marked function of the module is an operation, and a tool for MCP clients: [`#[query]`](macro@query) reads,
+//! [`#[update]`](macro@update) writes. A function takes one input, or none, and beside it the [`&Context`](Context) if it likes. Comments
+//! on functions and on fields are what the model reads, so write them for it: what the operation does, when to use it, what comes back.
+//!
+//! The input is a struct that is written as a JSON object. The host checks arguments against its schema before the function runs, and
+//! serde's and schemars' attributes say more: defaults, alternatives, ranges.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(rename_all = "lowercase")]
+//! enum Urgency { Low, High }
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! #[serde(deny_unknown_fields)]
+//! struct Open {
+//!     /// What is wrong, in a sentence or two
+//!     #[schemars(length(min = 10, max = 500))]
+//!     problem: String,
+//!     urgency: Urgency,
+//! }
+//!
+//! /// Opens a ticket and returns its number. Look with `find` first whether there is one already.
+//! #[update(title = "Open a ticket", destructive = false, publishes = ["tickets/opened"])]
+//! fn open(cx: &Context, input: Open) -> Result<String> {
+//!     log::info!("{} opens a ticket: {}", cx.caller().subject(), input.problem);
+//!     Ok(match input.urgency {
+//!         Urgency::High => "ticket 1, and somebody is on the way".into(),
+//!         Urgency::Low => "ticket 1".into(),
+//!     })
+//! }
+//! # }
+//! # fn main() {
+//! # let catalog = cofferdam_plugin::testing::Client::<tickets::Plugin>::new().catalog();
+//! # let [open] = &catalog.updates[..] else { panic!() };
+//! # assert!(open.input_schema.contains(r#""minLength":10"#) && open.input_schema.contains(r#""enum":["low","high"]"#), "{}", open.input_schema);
+//! # }
+//! ```
+//!
+//! # Replies
+//!
+//! [`IntoReply`] lists what a function may return. Text is enough for many tools; [`Json`] is for results that programs read as well,
+//! and puts their schema into the catalog; [`Reply`] is for everything else: several blocks, images, links, and errors that are
+//! results.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! # fn plot() -> Vec<u8> { Vec::new() }
+//! #[derive(Serialize, JsonSchema)]
+//! struct Load {
+//!     /// Tickets that wait
+//!     open: u32,
+//!     /// Hours until somebody has time
+//!     wait_hours: f64,
+//! }
+//!
+//! /// Tells how busy the support is.
+//! #[query(cache_ms = 60_000, cache_shared = true)]
+//! fn load() -> Json<Load> {
+//!     Json(Load { open: 3, wait_hours: 1.5 })
+//! }
+//!
+//! /// Draws how busy the support was this week.
+//! #[query]
+//! fn chart() -> Reply {
+//!     Reply::new().text("Monday was quiet, as you see:").image(plot(), "image/png")
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # Failures
+//!
+//! A function that may fail returns [`Result`]; `?` turns errors into a [`Failure`], whose kind the host translates into the protocol's
+//! errors. Its text reaches the client, so it should help, and should not tell what is not theirs. A panic is for mistakes of yours: it
+//! ends the call, and its text goes to the operator's log only.
+//!
+//! ```
+//! use cofferdam_plugin::{Failure, Result};
+//!
+//! fn half(number: &str) -> Result<i64> {
+//!     let number: i64 = number.parse().map_err(|_| Failure::invalid(format!("{number:?} is not a whole number")))?;
+//!     if number % 2 != 0 {
+//!         return Err(Failure::invalid("only even numbers have a half here"));
+//!     }
+//!     Ok(number / 2)
+//! }
+//! # assert_eq!(half("4"), Ok(2));
+//! ```
+//!
+//! # Databases
+//!
+//! What a plugin may use beside the [clock](now_ms), [random bytes](random_bytes) and the [log], its manifest has to name. A component
+//! that does not call a capability does not import it, and one that is granted nothing can do nothing. With
+//! `[grants.sql.main]` in the manifest, [`sql`] is there: rows arrive as types of yours.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Ticket { id: i64, title: String }
+//!
+//! #[derive(Serialize, JsonSchema)]
+//! struct Tickets { tickets: Vec<Ticket>, total: i64 }
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Find { text: String }
+//!
+//! /// Finds tickets by their title.
+//! #[query]
+//! fn find(input: Find) -> Result<Json<Tickets>> {
+//!     let db = sql::database("main");
+//!     let pattern = format!("%{}%", input.text);
+//!     let tickets = db.query("select id, title from tickets where title like ? limit 20", [&pattern])?.rows()?;
+//!     let total = db.query("select count(*) from tickets where title like ?", [&pattern])?.one()?;
+//!     Ok(Json(Tickets { tickets, total }))
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # Tests
+//!
+//! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
+//!
+//! # Faster calls
+//!
+//! A call starts with an instance of your component, and an instance starts with its imports. Rust's standard library imports more than
+//! a dozen interfaces of WASI (standard streams, environment, exit, clocks, often files) to print panics, whether your code uses them or
+//! not, and connecting them takes some microseconds of every call. There is nothing behind them in the sandbox, so a plugin can do
+//! without:
+//!
+//! ```toml
+//! # Cargo.toml
+//! cofferdam-plugin = { version = "0.1", default-features = false }
+//! ```
+//!
+//! ```
+//! // src/lib.rs
+//! #![cfg_attr(target_family = "wasm", no_std)]
+//!
+//! #[cofferdam_plugin::plugin(no_std, title = "Tickets")]
+//! mod tickets {
+//!     // ...
+//! #     use cofferdam_plugin::prelude::*;
+//! #     #[query]
+//! #     fn count() -> String { 0.to_string() }
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! The [`prelude`] has `String`, `Vec`, `format!` and the like, `alloc::collections` has maps, and a panic's text goes to the host's log.
+//! All of the plugin's other dependencies have to do without the standard library as well. (What the feature `std` adds is serde and
+//! schemas for the types of `std::collections`. In a workspace, cargo turns it on for all plugins when one of them wants it.)
+//!
+//! Nothing else is needed. Memory for small calls is part of the component (in either kind), so that nothing has to be mapped when they
+//! run; it goes back to the host with the instance, whatever you do with it. State does not outlive a call.
+
 #![no_std]
 
 extern crate alloc;
-#[cfg(any(feature = "std", not(target_family = "wasm")))]
+#[cfg(not(target_family = "wasm"))]
 extern crate std;
 // So that `#[plugin]` works in this crate's own tests.
 extern crate self as cofferdam_plugin;
 
 mod bindings;
 mod context;
-pub mod failure;
+mod failure;
 mod host;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
-#[cfg(all(target_family = "wasm", not(feature = "std")))]
 mod panic;
 mod plugin;
-pub mod reply;
-#[doc(hidden)]
-pub mod schema;
+mod reply;
+mod schema;
 pub mod sql;
 pub mod testing;
 
 pub use cofferdam_plugin_macros::{plugin, query, update};
 pub use context::{Caller, Context};
-pub use failure::{Failure, Result};
+pub use failure::{Failure, FailureKind, Result};
 pub use host::{now_ms, now_rfc3339, random_bytes, rfc3339};
 pub use reply::{IntoReply, Json, RawJson, Reply};
-pub mod catalog {
-    pub use crate::bindings::catalog::{CacheHint, Catalog, Hints, Operation, Overflow, Prompt, PromptArgument, ResourceTemplate, TaskSupport, Topic};
-}
 #[doc(no_inline)]
 pub use {schemars, serde, serde_json};
 
+/// What plugins are made of: `use cofferdam_plugin::prelude::*;` in the plugin's module.
 pub mod prelude {
-    pub use crate::{Context, Failure, IntoReply, Json, RawJson, Reply, Result, log, now_ms, now_rfc3339, random_bytes, sql, query, update};
+    pub use crate::{Context, Failure, IntoReply, Json, RawJson, Reply, Result, log, sql};
+    pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
+    pub use crate::{query, update};
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;
     pub use alloc::string::{String, ToString};
@@ -46,14 +284,36 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
 }
+
+/// The records that replies are made of, where [`Reply`]'s own functions are not enough.
+pub mod content {
+    pub use crate::bindings::imports::types::{
+        Annotations, BinaryContent, Body, Content, EmbeddedResource, Icon, Resource, ResourceContents, Role, TextContent,
+    };
+}
+
+/// What a plugin offers, as the host sees it. `#[plugin]` makes it; tests look at it.
+pub mod catalog {
+    pub use crate::bindings::catalog::{
+        CacheHint, Catalog, Hints, Operation, Overflow, Prompt, PromptArgument, ResourceTemplate, TaskSupport, Topic,
+    };
+}
+
+/// What the attribute macro's output calls. Not for use by hand, and not kept stable.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings::{catalog, imports, query, update};
     pub use crate::bindings::catalog::export_catalog;
     pub use crate::bindings::query::export_query;
     pub use crate::bindings::update::export_update;
+    pub use crate::bindings::{catalog, imports, query, update};
     pub use crate::plugin::{Describe, OperationSpec, PluginSpec, Queries, TopicSpec, Updates, arguments, describe, no_such_operation};
-    pub use crate::{Context, IntoReply, Reply, Result, schema};
+    pub use crate::{__panic_handler as panic_handler, panic::panicked};
+    pub use crate::{Context, IntoReply, Reply, Result};
     pub use core::option::Option::{None, Some};
     pub use core::result::Result::Err;
+
+    /// Schemas of inputs, results and events.
+    pub mod schema {
+        pub use crate::schema::{event, input, no_arguments};
+    }
 }

@@ -1,5 +1,7 @@
-//! The host's log. Records carry the call's reference and never reach a client; long ones are cut, and a call that logs without end
-//! is cut off. In a native build, as under `cargo test`, they go to stderr.
+//! The host's log: `log::trace!`, `debug!`, `info!`, `warn!` and `error!`, all of which take what `format!` takes.
+//!
+//! The first two are for you, the others for the operator. Records carry the call's reference and never reach a client; long ones are cut,
+//! and a call that logs without end is cut off. In a native build, as under `cargo test`, they go to stderr.
 //!
 //! ```
 //! use cofferdam_plugin::log;
@@ -23,6 +25,7 @@ pub fn write(level: Level, message: &str) {
     std::eprintln!("{level:?} {message}");
 }
 
+/// Writes one record; the macros come here.
 #[doc(hidden)]
 pub fn write_fmt(level: Level, message: fmt::Arguments<'_>) {
     match message.as_str() {
@@ -31,27 +34,22 @@ pub fn write_fmt(level: Level, message: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes a record for the author, finer than debugging.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __trace { ($($message:tt)*) => { $crate::log::write_fmt($crate::log::Level::Trace, ::core::format_args!($($message)*)) } }
 
-/// Writes a record for the author of the plugin.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __debug { ($($message:tt)*) => { $crate::log::write_fmt($crate::log::Level::Debug, ::core::format_args!($($message)*)) } }
 
-/// Writes a record for the operator: the ordinary course of things.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __info { ($($message:tt)*) => { $crate::log::write_fmt($crate::log::Level::Info, ::core::format_args!($($message)*)) } }
 
-/// Writes a record for the operator: something to look at.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __warn { ($($message:tt)*) => { $crate::log::write_fmt($crate::log::Level::Warn, ::core::format_args!($($message)*)) } }
 
-/// Writes a record for the operator: something failed.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __error { ($($message:tt)*) => { $crate::log::write_fmt($crate::log::Level::Error, ::core::format_args!($($message)*)) } }

@@ -17,8 +17,7 @@ const ARENA_BYTES: usize = 256 * 1024;
 const ALIGN_MAX: usize = 16;
 
 #[global_allocator]
-static MEMORY: Memory =
-    Memory { arena: Arena(UnsafeCell::new([MaybeUninit::uninit(); ARENA_BYTES])), used: Cell::new(0) };
+static MEMORY: Memory = Memory { arena: Arena(UnsafeCell::new([MaybeUninit::uninit(); ARENA_BYTES])), used: Cell::new(0) };
 
 struct Memory {
     arena: Arena,

@@ -3,10 +3,10 @@
 use crate::bindings::imports::types;
 use crate::bindings::{catalog, query, update};
 use crate::{Context, Failure, Reply, Result, schema};
-use catalog::{CacheHint, Catalog, Hints, Operation, Overflow, TaskSupport, Topic};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use catalog::{CacheHint, Catalog, Hints, Operation, Overflow, TaskSupport, Topic};
 use serde::de::DeserializeOwned;
 
 /// A plugin: `#[plugin]` implements this for the `Plugin` of its module.
@@ -69,7 +69,6 @@ pub fn arguments<T: DeserializeOwned>(text: &str) -> Result<T> {
 
 /// Not generic: one copy, however many inputs a plugin has.
 #[cold]
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn misfit(text: &str, error: &serde_json::Error) -> Failure {
     Failure::invalid(schema::explain(text, error))
 }
@@ -85,6 +84,7 @@ pub fn no_such_operation(name: &str) -> Failure {
 
 /// What `#[plugin]` says.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
 pub struct PluginSpec<'a> {
     pub title: Option<&'a str>,
     pub instructions: Option<&'a str>,
@@ -95,6 +95,7 @@ pub struct PluginSpec<'a> {
 
 /// What `#[query]` or `#[update]` says.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
 pub struct OperationSpec<'a> {
     pub name: &'a str,
     pub title: Option<&'a str>,
@@ -112,6 +113,7 @@ pub struct OperationSpec<'a> {
 
 /// What `topic(...)` says.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
 pub struct TopicSpec<'a> {
     pub name: &'a str,
     pub title: Option<&'a str>,

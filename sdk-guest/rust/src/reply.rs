@@ -11,9 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-pub use types::{
-    Annotations, BinaryContent, Body, Content, EmbeddedResource, Icon, Resource, ResourceContents, Role, TextContent,
-};
+use types::{Annotations, BinaryContent, Body, Content, EmbeddedResource, Resource, ResourceContents, TextContent};
 
 /// What a handler may return, alone or as the `Ok` of a `Result`.
 ///
@@ -184,9 +182,7 @@ impl Serialize for RawJson {
     fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
         match &self.0 {
             Raw::Valid(value) => value.serialize(serializer),
-            Raw::Text(text) => {
-                serde_json::from_str::<&RawValue>(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
-            }
+            Raw::Text(text) => serde_json::from_str::<&RawValue>(text).map_err(serde::ser::Error::custom)?.serialize(serializer),
         }
     }
 }
@@ -386,6 +382,7 @@ fn embedded(uri: String, mime_type: String, body: Body) -> Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Role;
     use alloc::vec;
 
     #[test]

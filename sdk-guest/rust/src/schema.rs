@@ -35,7 +35,7 @@ pub fn input<T: JsonSchema>() -> String {
 
 /// The schema of a structured result, if it is an object.
 #[must_use]
-pub fn output<T: JsonSchema>() -> Option<String> {
+pub(crate) fn output<T: JsonSchema>() -> Option<String> {
     let schema = derive::<T>(SchemaSettings::draft2020_12().for_serialize());
     (schema.get("type")? == "object").then(|| Value::Object(schema).to_string())
 }
@@ -171,7 +171,10 @@ mod tests {
         for (text, explanation) in [
             ("{}", "missing field `customer`"),
             (r#"{"customer": 1}"#, "customer: invalid type: integer `1`, expected a string"),
-            ("{\"customer\": \"a\\\"}b\",\n \"items\": [{\"name\":\"x\"},\n {\"name\":\"y\",\"count\":\"z\"}]}", "items[1].count: invalid type: string \"z\", expected u32"),
+            (
+                "{\"customer\": \"a\\\"}b\",\n \"items\": [{\"name\":\"x\"},\n {\"name\":\"y\",\"count\":\"z\"}]}",
+                "items[1].count: invalid type: string \"z\", expected u32",
+            ),
             (r#"{"customer":"a","items":[{}]}"#, "items[0]: missing field `name`"),
             (r#"{"customer":"a","items":[{"name":"x"},{"name":{"a":[1,2]}}]}"#, "items[1].name: invalid type: map, expected a string"),
             ("[1]", "invalid type: integer `1`, expected a string"),

@@ -13,6 +13,12 @@ pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
     let catalog = catalog(plugin, &queries, &updates);
     let query = interface(&queries, &quote!(Queries), &quote!(query), &quote!(export_query));
     let update = interface(&updates, &quote!(Updates), &quote!(update), &quote!(export_update));
+    let panic_handler = plugin.no_std.as_ref().map(|key| {
+        quote_spanned! {key.span()=>
+            #[cfg(target_family = "wasm")]
+            __cofferdam::panic_handler!();
+        }
+    });
     quote! {
         /// The plugin of this module, for `cofferdam_plugin::testing`.
         #[derive(Clone, Copy, Debug)]
@@ -24,6 +30,7 @@ pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
             #catalog
             #query
             #update
+            #panic_handler
         };
     }
 }

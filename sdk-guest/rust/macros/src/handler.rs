@@ -156,7 +156,10 @@ impl Options {
 fn signature(function: &ItemFn) -> Result<(Vec<Parameter>, Option<Type>)> {
     let signature = &function.sig;
     if let Some(keyword) = &signature.asyncness {
-        return Err(Error::new(keyword.span(), "a handler is not async: calls to the host simply wait, and the host does other things meanwhile"));
+        return Err(Error::new(
+            keyword.span(),
+            "a handler is not async: calls to the host simply wait, and the host does other things meanwhile",
+        ));
     }
     if let Some(keyword) = &signature.unsafety {
         return Err(Error::new(keyword.span(), "a handler is not unsafe: the dispatcher calls it with whatever the client sends"));
@@ -181,10 +184,15 @@ fn signature(function: &ItemFn) -> Result<(Vec<Parameter>, Option<Type>)> {
         };
         let same = |other: &Parameter| core::mem::discriminant(other) == core::mem::discriminant(&parameter);
         if parameters.iter().any(same) {
-            return Err(Error::new(argument.span(), match parameter {
-                Parameter::Context => "a handler takes one context",
-                Parameter::Input(_) => "a handler takes one input: put the arguments into one struct, its fields are what the client sends",
-            }));
+            return Err(Error::new(
+                argument.span(),
+                match parameter {
+                    Parameter::Context => "a handler takes one context",
+                    Parameter::Input(_) => {
+                        "a handler takes one input: put the arguments into one struct, its fields are what the client sends"
+                    }
+                },
+            ));
         }
         parameters.push(parameter);
     }
@@ -208,17 +216,29 @@ fn check_name(name: &LitStr) -> Result<()> {
     Err(Error::new(name.span(), format!("{text:?} is no name for an operation: use 1 to 64 of A-Z a-z 0-9 _ - .")))
 }
 
-/// The text of `///` comments, without the space that each line begins with.
+/// The text of `///` comments. Lines that were wrapped are joined again; paragraphs, lists and code keep theirs.
 pub(crate) fn documentation(attributes: &[Attribute]) -> Option<String> {
-    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    });
-    let lines: Vec<_> = lines.flat_map(|text| text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned()).collect::<Vec<_>>()).collect();
-    let text = lines.join("\n").trim().to_owned();
+    let mut text = String::new();
+    let mut code = false;
+    for attribute in attributes {
+        let Meta::NameValue(pair) = &attribute.meta else { continue };
+        let Expr::Lit(ExprLit { lit: Lit::Str(comment), .. }) = &pair.value else { continue };
+        if !pair.path.is_ident("doc") {
+            continue;
+        }
+        for line in comment.value().split('\n') {
+            let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
+            let fence = line.trim_start().starts_with("```");
+            let wrapped = !code && !fence && line.starts_with(|first: char| first.is_alphanumeric() || "`\"'([{<_".contains(first));
+            let numbered = line.trim_start_matches(|digit: char| digit.is_ascii_digit()).starts_with(". ");
+            if !text.is_empty() {
+                text.push(if wrapped && !numbered && !text.ends_with('\n') && !text.ends_with("```") { ' ' } else { '\n' });
+            }
+            text.push_str(line);
+            code ^= fence;
+        }
+    }
+    let text = text.trim().to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -258,5 +278,35 @@ impl Parse for TextList {
             other => Err(Error::new(other.span(), "this is text in quotes")),
         });
         Ok(Self(texts.collect::<Result<_>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn documentation_is_unwrapped() {
+        let function: ItemFn = parse_quote! {
+            /// Finds tickets
+            /// by their text.
+            ///
+            /// Knows:
+            /// - words
+            /// - "phrases"
+            ///   of words
+            /// 1. one
+            /// ```
+            /// a
+            /// b
+            /// ```
+            #[doc = "last"]
+            #[other]
+            fn find() {}
+        };
+        let expected = "Finds tickets by their text.\n\nKnows:\n- words\n- \"phrases\"\n  of words\n1. one\n```\na\nb\n```\nlast";
+        assert_eq!(documentation(&function.attrs).as_deref(), Some(expected));
+        assert_eq!(documentation(&[]), None);
     }
 }

@@ -36,6 +36,7 @@ use syn::Error;
 /// |---|---|---|
 /// | `title` | text | the plugin's name for people |
 /// | `instructions` | text | how to use the plugin, for the model: one or two sentences |
+/// | `no_std` | | the crate does without the standard library: see "Faster calls" at the crate's front page |
 /// | `topic(...)` | | declares a topic of events; may be repeated |
 ///
 /// A `topic` has a `name` (segments joined by `/`, and `{segment}` for any one segment), and if you like a `title`, a
@@ -68,7 +69,7 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `meta` | text | `_meta` of the tool: a JSON object |
 #[proc_macro_attribute]
 pub fn query(_: TokenStream, item: TokenStream) -> TokenStream {
-    plugin::misplaced("query", item.into()).into()
+    plugin::misplaced("query", &item.into()).into()
 }
 
 /// Marks a function that writes. To MCP clients it is a tool with `readOnlyHint: false`.
@@ -82,5 +83,5 @@ pub fn query(_: TokenStream, item: TokenStream) -> TokenStream {
 /// | `publishes` | list of text | topics that get the reply as an event when it succeeds |
 #[proc_macro_attribute]
 pub fn update(_: TokenStream, item: TokenStream) -> TokenStream {
-    plugin::misplaced("update", item.into()).into()
+    plugin::misplaced("update", &item.into()).into()
 }

@@ -6,13 +6,15 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Item, ItemMod, LitInt, LitStr, Meta, Result, Token, Type, parse_quote};
+use syn::{Attribute, Error, Ident, Item, ItemMod, LitInt, LitStr, Meta, Result, Token, Type, parse_quote};
 
 /// The arguments of `#[plugin(...)]`.
 #[derive(Default)]
 pub(crate) struct Plugin {
     pub(crate) title: Option<LitStr>,
     pub(crate) instructions: Option<LitStr>,
+    /// The crate has `#![no_std]`, and so needs a panic handler.
+    pub(crate) no_std: Option<Ident>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) handlers: Vec<Handler>,
 }
@@ -61,7 +63,7 @@ pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenS
 }
 
 /// `#[query]` or `#[update]` where no plugin has taken it off.
-pub(crate) fn misplaced(marker: &str, item: TokenStream) -> TokenStream {
+pub(crate) fn misplaced(marker: &str, item: &TokenStream) -> TokenStream {
     let message = format!("`#[{marker}]` marks a function that stands directly in a module with `#[cofferdam_plugin::plugin]`");
     let mistake = Error::new(Span::call_site(), message).into_compile_error();
     quote!(#mistake #item)
@@ -77,36 +79,40 @@ fn add(mistakes: &mut Option<Error>, mistake: Error) {
 impl Plugin {
     fn read(arguments: TokenStream) -> Result<Self> {
         let mut plugin = Self::default();
-        let parser = syn::meta::parser(|meta| match key(&meta)?.as_str() {
-            "title" => set(&mut plugin.title, &meta),
-            "instructions" => set(&mut plugin.instructions, &meta),
-            "topic" => {
-                let mut topic = Topic::default();
-                meta.parse_nested_meta(|meta| match key(&meta)?.as_str() {
-                    "name" => set(&mut topic.name, &meta),
-                    "title" => set(&mut topic.title, &meta),
-                    "description" => set(&mut topic.description, &meta),
-                    "retained" => set(&mut topic.retained, &meta),
-                    "event" => set(&mut topic.event, &meta),
-                    "overflow" => {
-                        set(&mut topic.overflow, &meta)?;
-                        one_of(topic.overflow.as_ref(), &["drop-oldest", "coalesce"])
+        let parser =
+            syn::meta::parser(|meta| match key(&meta)?.as_str() {
+                "title" => set(&mut plugin.title, &meta),
+                "instructions" => set(&mut plugin.instructions, &meta),
+                "no_std" => {
+                    plugin.no_std = meta.path.get_ident().cloned();
+                    Ok(())
+                }
+                "topic" => {
+                    let mut topic = Topic::default();
+                    meta.parse_nested_meta(|meta| match key(&meta)?.as_str() {
+                        "name" => set(&mut topic.name, &meta),
+                        "title" => set(&mut topic.title, &meta),
+                        "description" => set(&mut topic.description, &meta),
+                        "retained" => set(&mut topic.retained, &meta),
+                        "event" => set(&mut topic.event, &meta),
+                        "overflow" => {
+                            set(&mut topic.overflow, &meta)?;
+                            one_of(topic.overflow.as_ref(), &["drop-oldest", "coalesce"])
+                        }
+                        other => Err(meta
+                            .error(format!("unknown key `{other}`; a topic knows: name, title, description, retained, overflow, event"))),
+                    })?;
+                    if topic.name.is_none() {
+                        return Err(meta.error("a topic needs a name"));
                     }
-                    other => Err(meta.error(format!(
-                        "unknown key `{other}`; a topic knows: name, title, description, retained, overflow, event"
-                    ))),
-                })?;
-                if topic.name.is_none() {
-                    return Err(meta.error("a topic needs a name"));
+                    if let Some(retained) = &topic.retained {
+                        retained.base10_parse::<u32>()?;
+                    }
+                    plugin.topics.push(topic);
+                    Ok(())
                 }
-                if let Some(retained) = &topic.retained {
-                    retained.base10_parse::<u32>()?;
-                }
-                plugin.topics.push(topic);
-                Ok(())
-            }
-            other => Err(meta.error(format!("unknown key `{other}`; a plugin knows: title, instructions, topic(...)"))),
-        });
+                other => Err(meta.error(format!("unknown key `{other}`; a plugin knows: title, instructions, no_std, topic(...)"))),
+            });
         parser.parse2(arguments)?;
         Ok(plugin)
     }
@@ -184,7 +190,7 @@ mod tests {
     use super::*;
     use quote::quote;
 
-    fn mistakes(arguments: TokenStream, body: TokenStream) -> Vec<String> {
+    fn mistakes(arguments: TokenStream, body: &TokenStream) -> Vec<String> {
         match plugin(arguments, quote!(mod tools { #body })) {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes.into_iter().map(|e| e.to_string()).collect(),
@@ -192,7 +198,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(body: TokenStream, expected: &[&str]) {
+    fn check(body: &TokenStream, expected: &[&str]) {
         let got = mistakes(quote!(), body);
         assert_eq!(got.len(), expected.len(), "{got:#?}");
         for (got, expected) in got.iter().zip(expected) {
@@ -203,18 +209,49 @@ mod tests {
     #[test]
     fn a_plugin_exports_only_what_it_has() {
         let glue = |body: TokenStream| plugin(quote!(), quote!(mod tools { #body })).unwrap().to_string();
-        let only_query = glue(quote!(#[query] fn a() {} fn helper(_: u8, _: u8) {}));
+        let only_query = glue(quote!(
+            #[query]
+            fn a() {}
+            fn helper(_: u8, _: u8) {}
+        ));
         assert!(only_query.contains("export_query") && !only_query.contains("export_update") && !only_query.contains("Updates"));
-        let only_update = glue(quote!(#[update] fn a() {}));
+        let only_update = glue(quote!(
+            #[update]
+            fn a() {}
+        ));
         assert!(only_update.contains("export_update") && !only_update.contains("export_query") && !only_update.contains("Queries"));
-        let both = glue(quote!(#[cofferdam_plugin::query] fn a() {} #[update] fn b() {}));
+        let both = glue(quote!(
+            #[cofferdam_plugin::query]
+            fn a() {}
+            #[update]
+            fn b() {}
+        ));
         assert!(both.contains("export_update") && both.contains("export_query") && both.contains("export_catalog"));
+    }
+
+    #[test]
+    fn only_a_plugin_without_std_has_a_panic_handler() {
+        let glue = |arguments: TokenStream| {
+            plugin(
+                arguments,
+                quote!(
+                    mod tools {
+                        #[query]
+                        fn a() {}
+                    }
+                ),
+            )
+            .unwrap()
+            .to_string()
+        };
+        assert!(glue(quote!(no_std, title = "x")).contains("panic_handler"));
+        assert!(!glue(quote!(title = "x")).contains("panic_handler"));
     }
 
     #[test]
     fn parameters_come_in_any_order() {
         check(
-            quote! {
+            &quote! {
                 #[query] fn a(cx: &Context, Find { text }: Find) -> String {}
                 #[query] fn b(input: Find, cx: &cofferdam_plugin::Context) -> String {}
                 #[query] fn c() {}
@@ -227,7 +264,7 @@ mod tests {
     #[test]
     fn mistakes_in_signatures_are_explained_all_at_once() {
         check(
-            quote! {
+            &quote! {
                 #[query] fn a(x: Find, y: Find) {}
                 #[query] async fn b() {}
                 #[query] fn c<T>(x: T) {}
@@ -256,32 +293,154 @@ mod tests {
 
     #[test]
     fn unknown_and_misplaced_keys_are_explained() {
-        check(quote!(#[query(nmae = "x")] fn a() {}), &["unknown key `nmae`; a query knows: name, title"]);
-        check(quote!(#[query(destructive = true)] fn a() {}), &["`destructive` is for updates"]);
-        check(quote!(#[update(cache_ms = 5)] fn a() {}), &["`cache_ms` is for queries"]);
-        check(quote!(#[query(cache_shared = true)] fn a() {}), &["needs `cache_ms`"]);
-        check(quote!(#[query(title = "a", title = "b")] fn a() {}), &["given twice"]);
-        check(quote!(#[query(title = 1)] fn a() {}), &["expected string literal"]);
-        check(quote!(#[query(task = "sometimes")] fn a() {}), &[r#"one of "never", "optional", "required""#]);
-        check(quote!(#[update(publishes = [a])] fn a() {}), &["text in quotes"]);
-        check(quote!(#[query = "a"] fn a() {}), &["write `#[query]`"]);
-        assert_eq!(mistakes(quote!(titel = "x"), quote!(#[query] fn a() {})).len(), 1);
-        assert_eq!(mistakes(quote!(topic(title = "x")), quote!(#[query] fn a() {})).len(), 1);
+        check(
+            &quote!(
+                #[query(nmae = "x")]
+                fn a() {}
+            ),
+            &["unknown key `nmae`; a query knows: name, title"],
+        );
+        check(
+            &quote!(
+                #[query(destructive = true)]
+                fn a() {}
+            ),
+            &["`destructive` is for updates"],
+        );
+        check(
+            &quote!(
+                #[update(cache_ms = 5)]
+                fn a() {}
+            ),
+            &["`cache_ms` is for queries"],
+        );
+        check(
+            &quote!(
+                #[query(cache_shared = true)]
+                fn a() {}
+            ),
+            &["needs `cache_ms`"],
+        );
+        check(
+            &quote!(
+                #[query(title = "a", title = "b")]
+                fn a() {}
+            ),
+            &["given twice"],
+        );
+        check(
+            &quote!(
+                #[query(title = 1)]
+                fn a() {}
+            ),
+            &["expected string literal"],
+        );
+        check(
+            &quote!(
+                #[query(task = "sometimes")]
+                fn a() {}
+            ),
+            &[r#"one of "never", "optional", "required""#],
+        );
+        check(
+            &quote!(
+                #[update(publishes = [a])]
+                fn a() {}
+            ),
+            &["text in quotes"],
+        );
+        check(
+            &quote!(
+                #[query = "a"]
+                fn a() {}
+            ),
+            &["write `#[query]`"],
+        );
+        assert_eq!(
+            mistakes(
+                quote!(titel = "x"),
+                &quote!(
+                    #[query]
+                    fn a() {}
+                )
+            )
+            .len(),
+            1
+        );
+        assert_eq!(
+            mistakes(
+                quote!(topic(title = "x")),
+                &quote!(
+                    #[query]
+                    fn a() {}
+                )
+            )
+            .len(),
+            1
+        );
     }
 
     #[test]
     fn names_are_unique_and_well_formed() {
-        check(quote!(#[query] fn a() {} #[update(name = "a")] fn b() {}), &["an operation `a` already"]);
-        check(quote!(#[query(name = "a b")] fn a() {}), &["no name for an operation"]);
-        check(quote!(#[query] fn r#type() {} #[query] fn größe() {}), &["no name for an operation"]);
-        check(quote!(#[cfg(a)] #[query] fn a() {} #[cfg(not(a))] #[query] fn a() {}), &[]);
-        check(quote!(), &["offers nothing"]);
+        check(
+            &quote!(
+                #[query]
+                fn a() {}
+                #[update(name = "a")]
+                fn b() {}
+            ),
+            &["an operation `a` already"],
+        );
+        check(
+            &quote!(
+                #[query(name = "a b")]
+                fn a() {}
+            ),
+            &["no name for an operation"],
+        );
+        check(
+            &quote!(
+                #[query]
+                fn r#type() {}
+                #[query]
+                fn größe() {}
+            ),
+            &["no name for an operation"],
+        );
+        check(
+            &quote!(
+                #[cfg(a)]
+                #[query]
+                fn a() {}
+                #[cfg(not(a))]
+                #[query]
+                fn a() {}
+            ),
+            &[],
+        );
+        check(&quote!(), &["offers nothing"]);
     }
 
     #[test]
     fn a_plugin_is_a_module_with_a_body() {
-        assert!(plugin(quote!(), quote!(mod tools;)).is_err());
-        assert!(plugin(quote!(), quote!(fn tools() {})).is_err());
+        assert!(
+            plugin(
+                quote!(),
+                quote!(
+                    mod tools;
+                )
+            )
+            .is_err()
+        );
+        assert!(
+            plugin(
+                quote!(),
+                quote!(
+                    fn tools() {}
+                )
+            )
+            .is_err()
+        );
     }
 
     #[test]

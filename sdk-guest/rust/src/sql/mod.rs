@@ -42,8 +42,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use schemars::Schema;
+use schemars::transform::transform_subschemas;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 pub use wit::{
     Access, Changes, Column, ColumnInfo, ConstraintInfo, ConstraintKind, Cut, Database as Granted, Engine, IndexInfo, QueryOptions,
@@ -284,6 +287,20 @@ fn parameters_json(parameters: &impl Serialize) -> Result<String> {
     })
 }
 
+/// Makes the schemas of this module's records short: what they are about is told by their names, and models pay for every word.
+pub(crate) fn terse(schema: &mut Schema) {
+    schema.remove("description");
+    let constants = schema.get("oneOf").and_then(Value::as_array).and_then(|cases| {
+        let constants: Option<Vec<_>> = cases.iter().map(|case| case.get("const").cloned()).collect();
+        constants
+    });
+    if let Some(constants) = constants {
+        schema.remove("oneOf");
+        schema.insert("enum".into(), constants.into());
+    }
+    transform_subschemas(&mut terse, schema);
+}
+
 #[cfg(not(target_family = "wasm"))]
 fn no_host(database: &str) -> Error {
     Error::Unavailable(format!("{database:?} is a database of the host, and this is a native build without one"))
@@ -313,8 +330,14 @@ mod tests {
     fn without_a_host_there_is_an_error_that_says_so() {
         let error = database("main").query("select 1", ()).unwrap_err();
         assert!(error.to_string().contains("native build"), "{error}");
-        assert_eq!(Failure::from(error).kind(), crate::failure::Kind::Unavailable);
+        assert_eq!(Failure::from(error).kind(), crate::FailureKind::Unavailable);
         assert!(databases().is_empty());
+    }
+
+    #[test]
+    fn schemas_are_terse() {
+        let schema = crate::schema::output::<TableInfo>().unwrap();
+        assert!(!schema.contains("description") && schema.contains(r#""kind":{"enum":["table","view"]}"#), "{schema}");
     }
 
     #[test]

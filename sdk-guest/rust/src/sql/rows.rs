@@ -236,9 +236,9 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for OnlyCell<V> {
 mod tests {
     use super::*;
     use crate::RawJson;
-    use serde::Deserialize;
     use alloc::collections::BTreeMap;
     use alloc::string::{String, ToString};
+    use serde::Deserialize;
     use serde_json::{Value, json};
 
     fn set(columns: &[&str], rows: &str) -> wit::ResultSet {

@@ -1,6 +1,7 @@
 //! The smallest plugin that does something: benchmarks call it.
+#![cfg_attr(target_family = "wasm", no_std)]
 
-#[cofferdam_plugin::plugin]
+#[cofferdam_plugin::plugin(no_std)]
 mod echo {
     use cofferdam_plugin::prelude::*;
 

@@ -1,4 +1,5 @@
 //! Does to a host whatever a guest can think of. Each operation is one attack; `ok` shows that the plugin works otherwise.
+#![allow(clippy::disallowed_methods, reason = "it sleeps to see who wakes it")]
 
 #[cofferdam_plugin::plugin]
 mod hostile {
@@ -184,7 +185,7 @@ mod hostile {
     fn fine_clock() -> Result<Reply> {
         let start = Instant::now();
         Reply::new().structured(&json!({
-            "now_ms": smallest_step(|| cofferdam_plugin::__private::imports::host::now_ms()),
+            "now_ms": smallest_step(cofferdam_plugin::__private::imports::host::now_ms),
             "instant": smallest_step(|| start.elapsed().as_secs_f64() * 1000.0),
             "system_time": smallest_step(|| SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |since| since.as_secs_f64() * 1000.0)),
         }))
@@ -192,7 +193,11 @@ mod hostile {
 
     fn smallest_step(now: impl Fn() -> f64) -> f64 {
         let mut last = now();
-        let steps = (0..20_000).map(|_| {
+        // Work in between, so that time passes without too many calls to the host.
+        let steps = (0..2000).map(|_| {
+            for n in 0..5000 {
+                black_box(n);
+            }
             let before = core::mem::replace(&mut last, now());
             last - before
         });

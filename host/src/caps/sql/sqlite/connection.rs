@@ -6,7 +6,7 @@ use super::failure;
 use super::stop::Watch;
 use crate::caps::sql::model::{Access, SqlError, SqlLimits};
 use rusqlite::config::DbConfig;
-use rusqlite::hooks::Action;
+use rusqlite::hooks::{Action, AuthContext};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -63,17 +63,36 @@ impl Session {
         let watch = Arc::new(Watch::default());
         let inserts = Arc::new(Inserts::default());
         harden(&connection, access)?;
-        meet_modules(&connection)?;
         limit(&connection, limits)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let rules = Arc::clone(&session_rules);
-        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| rules.judge(&context)))?;
+        connection.authorizer(Some(move |context: AuthContext<'_>| rules.judge(&context)))?;
         watch_over(&mut connection, &watch, limits.wait_max)?;
         if access == Access::Write {
             let seen = Arc::clone(&inserts);
             connection.update_hook(Some(move |action, _: &str, _: &str, id| seen.see(action, id)))?;
         }
-        Ok(Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access })
+        let session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access };
+        session.meet_modules();
+        Ok(session)
+    }
+
+    /// Lets SQLite's modules (full-text search, R-trees) look at their own tables: they prepare statements that write, even where they
+    /// only read, and the authorizer would deny them. They have to do it again when the schema has changed. Says whether there are any.
+    pub(super) fn meet_modules(&self) -> bool {
+        let met = self.rules.suspend(|| -> rusqlite::Result<usize> {
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'";
+            let mut tables = self.connection.prepare(sql)?;
+            let names = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            for name in &names {
+                // A table of a module that we do not have is nobody's error until somebody reads it.
+                if let Err(error) = self.connection.prepare(&format!("SELECT 1 FROM \"{}\"", name.replace('"', "\"\""))) {
+                    tracing::debug!(table = name, %error, "a virtual table cannot be used");
+                }
+            }
+            Ok(names.len())
+        });
+        met.is_ok_and(|count| count > 0)
     }
 
     /// Whether the next statement may use the connection.
@@ -143,21 +162,6 @@ fn harden(connection: &Connection, access: Access) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
-/// Lets SQLite's modules (full-text search, R-trees) look at their own tables before the authorizer is there: they prepare statements
-/// that write, even where they only read.
-fn meet_modules(connection: &Connection) -> rusqlite::Result<()> {
-    let mut tables =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'")?;
-    let names = tables.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    for name in names {
-        // A table of a module that we do not have is nobody's error until somebody reads it.
-        if let Err(error) = connection.prepare(&format!("SELECT 1 FROM \"{}\"", name.replace('"', "\"\""))) {
-            tracing::debug!(table = name, %error, "a virtual table cannot be used");
-        }
-    }
-    Ok(())
-}
-
 /// SQLite's limits. The file may have been made without them; what is in it stays readable as far as its values are short enough.
 fn limit(connection: &Connection, limits: &SqlLimits) -> rusqlite::Result<()> {
     for (limit, value) in [
@@ -195,7 +199,7 @@ pub(super) fn watch_over(connection: &mut Connection, watch: &Arc<Watch>, wait_m
             return false;
         }
         let wait = usize::try_from(tries).ok().and_then(|tries| LOCK_WAITS.get(tries)).or(LOCK_WAITS.last());
-        std::thread::sleep(wait.copied().unwrap_or_default().min(left));
+        clock.wait(wait.copied().unwrap_or_default().min(left));
         true
     }))
 }

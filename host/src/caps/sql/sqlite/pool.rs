@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// A connection without work for this long is closed.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long after its end a statement's thread is waited for, since only the thread knows whether the statement was still in time.
-const VERDICT_TIME_MAX: Duration = Duration::from_millis(500);
+const VERDICT_TIME_MAX: Duration = Duration::from_millis(250);
 
 /// The connections of one grant.
 pub(super) struct Pool {

@@ -40,21 +40,24 @@ pub(super) fn collect(statement: &mut Statement<'_>, options: QueryOptions, limi
 
 /// The columns, with names that occur once: a client takes them for keys.
 fn describe(statement: &Statement<'_>) -> Vec<Column> {
-    let columns: Vec<_> = statement.columns().collect();
-    let mut taken: HashSet<String> = columns.iter().map(|column| column.name().to_owned()).collect();
+    let column = |column: rusqlite::Column<'_>| Column {
+        name: column.name().to_owned(),
+        declared_type: column.decl_type().unwrap_or_default().to_owned(),
+    };
+    let mut columns: Vec<_> = statement.columns().map(column).collect();
     let mut seen = HashSet::new();
-    let unique = columns.iter().map(|column| {
-        let mut name = column.name().to_owned();
-        let mut number = 1_u32;
-        if !seen.insert(name.clone()) {
-            while !taken.insert(name.clone()) {
-                number += 1;
-                name = format!("{}_{number}", column.name());
+    let repeated: Vec<_> = columns.iter().map(|column| !seen.insert(column.name.as_str())).collect();
+    if repeated.contains(&true) {
+        let mut taken: HashSet<_> = columns.iter().map(|column| column.name.clone()).collect();
+        for (column, _) in columns.iter_mut().zip(repeated).filter(|(_, repeated)| *repeated) {
+            let mut names = (2_u32..).map(|number| format!("{}_{number}", column.name));
+            if let Some(name) = names.find(|name| !taken.contains(name)) {
+                taken.insert(name.clone());
+                column.name = name;
             }
         }
-        Column { name, declared_type: column.decl_type().unwrap_or_default().to_owned() }
-    });
-    unique.collect()
+    }
+    columns
 }
 
 struct Writer {

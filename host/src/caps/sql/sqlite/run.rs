@@ -71,7 +71,20 @@ impl Session {
         &self,
         sql: &str,
         class: Class,
-        work: impl FnOnce(&mut Statement<'_>) -> Result<T, Failure>,
+        work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>,
+    ) -> Result<T, SqlError> {
+        match self.attempt(sql, class, &work) {
+            // Perhaps it was not the statement, but a module of SQLite's that had to begin anew.
+            Err(SqlError::Denied(_)) if self.access == Access::Read && self.meet_modules() => self.attempt(sql, class, &work),
+            result => result,
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        sql: &str,
+        class: Class,
+        work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>,
     ) -> Result<T, SqlError> {
         self.rules.begin(class);
         let prepared = self.connection.prepare_cached(sql);

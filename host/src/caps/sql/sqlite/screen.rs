@@ -20,8 +20,8 @@ const SET_BYTES_MAX: usize = 64;
 /// the clock only between two steps of a statement, never inside a function.
 const SET_FUNCTIONS: [&str; 4] = ["trim", "ltrim", "rtrim", "unhex"];
 
-/// The authorizer counts these, and for a definition only once, when it is made. So a table cannot be given more of them later.
-const COUNTED_FUNCTIONS: [&str; 2] = ["like", "glob"];
+/// The authorizer counts these, see there, but SQLite does not ask it about columns that are added to a table.
+const COUNTED_FUNCTIONS: [&str; 6] = ["like", "glob", "instr", "replace", "json_patch", "jsonb_patch"];
 
 /// Looks at a statement. The statement is passed on as it is.
 pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<Class, SqlError> {
@@ -47,7 +47,7 @@ pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<Class, SqlError> {
             };
         }
         if first.is("ALTER") && is_name(&token, &COUNTED_FUNCTIONS) {
-            return Err(SqlError::Denied("LIKE and GLOB can be used in CREATE TABLE, but not in ALTER TABLE".to_owned()));
+            return Err(SqlError::Denied(format!("{} are not available in ALTER TABLE", COUNTED_FUNCTIONS.join(", "))));
         }
         sets.see(&token)?;
     }
@@ -67,7 +67,9 @@ fn classify(first: &Token<'_>, mut others: Tokens<'_>) -> Result<Class, SqlError
     let refusal = if first.is_any(&["CREATE", "DROP", "ALTER"]) {
         // A trigger has semicolons inside, so it would look like several statements.
         return match others.find(|token| !token.is_any(&["TEMP", "TEMPORARY"])) {
-            Some(what) if what.is("TRIGGER") => Err(SqlError::Denied("creating and dropping triggers is not available".to_owned())),
+            Some(what) if what.is("TRIGGER") => {
+                Err(SqlError::Denied("creating and dropping triggers is not available".to_owned()))
+            }
             _ => Ok(Class::Definition),
         };
     } else if first.is_any(&["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]) {

@@ -6,7 +6,7 @@
 use crate::caps::sql::model::SqlError;
 use rusqlite::InterruptHandle;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Which limit ends a statement.
@@ -24,6 +24,7 @@ pub(super) struct Stop {
     limit: Limit,
     abandoned: AtomicBool,
     running: Mutex<Option<InterruptHandle>>,
+    news: Condvar,
 }
 
 impl Stop {
@@ -32,7 +33,7 @@ impl Stop {
         let now = Instant::now();
         // A time so long that it has no end in the clock's range is as good as a day.
         let ends = now.checked_add(time).unwrap_or(now + Duration::from_hours(24));
-        Self { ends, limit, abandoned: AtomicBool::new(false), running: Mutex::new(None) }
+        Self { ends, limit, abandoned: AtomicBool::new(false), running: Mutex::new(None), news: Condvar::new() }
     }
 
     /// Whether the statement has to end.
@@ -50,9 +51,20 @@ impl Stop {
 
     /// Ends the statement now.
     pub(super) fn now(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         self.abandoned.store(true, Ordering::Release);
-        if let Some(handle) = self.running.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+        if let Some(handle) = running.as_ref() {
             handle.interrupt();
+        }
+        self.news.notify_all();
+    }
+
+    /// Lets some time pass, less when the statement has to end.
+    fn wait(&self, time: Duration) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_over() {
+            let time = time.min(self.ends.saturating_duration_since(Instant::now()));
+            let _running = self.news.wait_timeout(running, time);
         }
     }
 
@@ -91,9 +103,25 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|stop| stop.is_over())
     }
 
+    /// Lets some time pass, less when the statement at hand has to end. Only statements wait.
+    pub(super) fn wait(&self, time: Duration) {
+        let stop = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(stop) = stop {
+            stop.wait(time);
+        }
+    }
+
     /// The error for a statement that had to end.
     pub(super) fn error(&self) -> Option<SqlError> {
         let stop = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         stop.is_over().then(|| stop.error())
+    }
+}
+
+#[cfg(test)]
+impl Stop {
+    /// Whether the statement has begun.
+    pub(super) fn is_attached(&self) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }

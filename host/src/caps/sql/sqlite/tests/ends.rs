@@ -1,20 +1,27 @@
 //! How statements end that do not end by themselves.
 
 use super::*;
+use crate::caps::sql::sqlite::connection::Session;
+use crate::caps::sql::sqlite::pool::Pool;
+use crate::caps::sql::sqlite::stop::{Limit, Stop};
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 const ENDLESS: &str = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) ";
 
-fn short(time: Duration, connections_max: usize) -> SqlLimits {
-    SqlLimits { statement_time_max: time, connections_max, ..limits() }
+/// Runs a statement that has little time.
+async fn hurried(database: &SqliteDatabase, sql: &str) -> SqlError {
+    let deadline = Instant::now() + Duration::from_millis(30);
+    database.query(sql.to_owned(), String::new(), ARRAYS, deadline).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn slow_query() {
-    let fixture = Fixture::new("CREATE TABLE t(x); WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL SELECT x+1 FROM c LIMIT 1000) INSERT INTO t SELECT x FROM c;");
-    let database = fixture.open_with(Access::Write, short(Duration::from_millis(40), 1));
+    let numbers = "WITH RECURSIVE c(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM c LIMIT 1000) INSERT INTO t SELECT x FROM c;";
+    let fixture = Fixture::new(&format!("CREATE TABLE t(x); {numbers}"));
+    let database = fixture.open_with(Access::Write, SqlLimits { connections_max: 1, ..limits() });
     for sql in [
         "SELECT count(*) FROM t a, t b, t c, t d, t e",
         "SELECT * FROM t a, t b, t c, t d WHERE a.x + b.x + c.x + d.x < 0",
@@ -26,26 +33,68 @@ async fn slow_query() {
         &format!("{ENDLESS} INSERT INTO t SELECT x FROM c RETURNING x"),
         &format!("{ENDLESS} UPDATE t SET x = (SELECT count(*) FROM c) RETURNING x"),
     ] {
-        check(&database, sql, "", "timeout: the statement took longer than 40ms, its limit, and was interrupted").await;
+        assert_begins(&hurried(&database, sql).await, "timeout: the time of the call was over before the statement ended", sql);
         check(&database, "SELECT count(*), max(x) FROM t", "", "[[1000,1000]]").await;
     }
-    check_change(&database, &format!("{ENDLESS} INSERT INTO t SELECT x FROM c"), "timeout: ").await;
-    check_change(&database, &format!("CREATE TABLE u AS {ENDLESS} SELECT x FROM c"), "timeout: ").await;
+    let deadline = || Instant::now() + Duration::from_millis(30);
+    let ended = database.execute(format!("{ENDLESS} INSERT INTO t SELECT x FROM c"), String::new(), deadline()).await;
+    assert_begins(&ended.unwrap_err(), "timeout: ", "INSERT");
+    let ended = database.execute(format!("CREATE TABLE u AS {ENDLESS} SELECT x FROM c"), String::new(), deadline()).await;
+    assert_begins(&ended.unwrap_err(), "timeout: ", "CREATE TABLE");
     check_change(&database, "DELETE FROM t WHERE x > 10", "990 -").await;
     assert_eq!(database.pool.idle_count(), 1);
 }
 
 #[tokio::test]
-async fn slow_query_ends_with_its_call() {
+async fn slow_query_has_a_limit_of_its_own() {
     let fixture = Fixture::new("CREATE TABLE t(x)");
-    let database = fixture.open_with(Access::Read, short(Duration::from_secs(5), 1));
-    let slow = format!("{ENDLESS} SELECT count(*) FROM c");
-    let deadline = Instant::now() + Duration::from_millis(40);
-    let ended = database.query(slow.clone(), String::new(), ARRAYS, deadline).await.unwrap_err();
-    assert_begins(&ended, "timeout: the time of the call was over before the statement ended", &slow);
+    let database = fixture.open_with(Access::Read, SqlLimits { statement_time_max: Duration::from_millis(30), ..limits() });
+    let sql = format!("{ENDLESS} SELECT count(*) FROM c");
+    check(&database, &sql, "", "timeout: the statement took longer than 30ms, its limit, and was interrupted").await;
     // A deadline that is over before anything began.
     let ended = database.query("SELECT 1".to_owned(), String::new(), ARRAYS, Instant::now()).await.unwrap_err();
     assert_begins(&ended, "timeout: ", "SELECT 1");
+}
+
+/// Asking at every so many steps, and interrupting, each of them alone.
+#[test]
+fn slow_query_ends_in_two_ways() {
+    let fixture = Fixture::new("CREATE TABLE t(x)");
+    let sql = format!("{ENDLESS} SELECT count(*) FROM c");
+    let mut session = Session::open(&fixture.path, Access::Read, &limits()).unwrap();
+    session.watch.set(Some(Arc::new(Stop::after(Duration::from_millis(5), Limit::Call))));
+    assert_begins(&session.query(&sql, "", ARRAYS).unwrap_err(), "timeout: ", "asked");
+
+    session.connection.progress_handler(0, None::<fn() -> bool>).unwrap();
+    let stop = Arc::new(Stop::after(Duration::from_secs(60), Limit::Call));
+    let of_thread = Arc::clone(&stop);
+    let running = std::thread::spawn(move || {
+        let ended = session.run(&of_thread, |session| session.query(&sql, "", ARRAYS));
+        (ended, session.is_healthy())
+    });
+    while !running.is_finished() {
+        // Not before it runs, or it would not even begin; and again and again, since SQLite forgets.
+        if stop.is_attached() {
+            stop.now();
+        }
+        std::thread::yield_now();
+    }
+    let (ended, healthy) = running.join().unwrap();
+    assert_begins(&ended.unwrap_err(), "timeout: ", "interrupted");
+    assert!(healthy);
+}
+
+/// Inside a function SQLite cannot be interrupted. The caller has its answer all the same, and the connection counts as busy.
+#[tokio::test]
+async fn stuck_statements_are_not_waited_for() {
+    let fixture = Fixture::new("CREATE TABLE t(x)");
+    let database = fixture.open_with(Access::Read, SqlLimits { connections_max: 1, ..limits() });
+    let (release, stuck) = std::sync::mpsc::channel::<()>();
+    let deadline = Instant::now() + Duration::from_millis(5);
+    let ended = database.pool.run(deadline, move |_| stuck.recv().map_err(|_| SqlError::Other(String::new()))).await;
+    assert_begins(&ended.unwrap_err(), "timeout: ", "stuck");
+    assert_eq!(database.pool.busy_count(), 1);
+    drop(release);
     check(&database, "SELECT 1", "", "[[1]]").await;
 }
 
@@ -76,7 +125,8 @@ async fn statements_wait_for_a_connection_but_not_for_ever() {
 #[tokio::test]
 async fn dropped_future_interrupts() {
     let fixture = Fixture::new("CREATE TABLE t(x)");
-    let database = fixture.open_with(Access::Write, short(Duration::from_secs(60), 1));
+    let limits = SqlLimits { connections_max: 1, statement_time_max: Duration::from_secs(60), ..limits() };
+    let database = fixture.open_with(Access::Write, limits);
     let other = fixture.plain();
     other.busy_timeout(Duration::ZERO).unwrap();
     {
@@ -94,7 +144,8 @@ async fn dropped_future_interrupts() {
     check_change(&database, "INSERT INTO t VALUES (1)", "1 1").await;
     // Dropped at once, perhaps before it has begun.
     for _ in 0..20 {
-        let mut endless = pin!(query(&database, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"));
+        let mut endless =
+            pin!(query(&database, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"));
         poll_once(&mut endless).await;
     }
     check(&database, "SELECT count(*) FROM t", "", "[[1]]").await;
@@ -108,7 +159,8 @@ async fn writers_wait_for_each_other_but_not_for_ever() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     check_change(&database, "INSERT INTO t VALUES (1)", "unavailable: the database is busy with another writer").await;
     check(&database, "SELECT count(*) FROM t", "", "[[0]]").await;
-    let ended = database.execute("INSERT INTO t VALUES (1)".to_owned(), String::new(), Instant::now() + Duration::from_millis(5)).await;
+    let ended =
+        database.execute("INSERT INTO t VALUES (1)".to_owned(), String::new(), Instant::now() + Duration::from_millis(5)).await;
     assert_begins(&ended.unwrap_err(), "timeout: ", "INSERT");
     other.execute_batch("COMMIT").unwrap();
     check_change(&database, "INSERT INTO t VALUES (1)", "1 1").await;
@@ -141,7 +193,7 @@ async fn many_callers_share_few_connections() {
 #[tokio::test]
 async fn idle_connections_end() {
     let fixture = Fixture::new("CREATE TABLE t(x)");
-    let pool = crate::caps::sql::sqlite::pool::Pool::impatient(&fixture.path, Access::Write, limits()).unwrap();
+    let pool = Pool::impatient(&fixture.path, Access::Write, limits()).unwrap();
     let database = SqliteDatabase { pool, access: Access::Write };
     for number in 1..=5 {
         check_change(&database, "INSERT INTO t VALUES (1)", &format!("1 {number}")).await;

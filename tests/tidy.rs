@@ -142,7 +142,10 @@ fn functions(text: &str) -> Vec<(usize, usize)> {
     for (at, line) in lines.iter().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let begins = line.trim_start().split("fn ").next().unwrap_or_default();
-        let is_function = line.contains("fn ") && begins.split_whitespace().all(|word| ["pub", "async", "const", "unsafe"].contains(&word.split('(').next().unwrap_or_default()));
+        let is_function = line.contains("fn ")
+            && begins
+                .split_whitespace()
+                .all(|word| ["pub", "async", "const", "unsafe"].contains(&word.split('(').next().unwrap_or_default()));
         if is_function && !line.trim_end().ends_with([';', '}']) {
             let close = format!("{}}}", " ".repeat(indent));
             let length = lines[at..].iter().position(|line| *line == close).unwrap_or(0);
@@ -176,10 +179,15 @@ fn every_item_of_the_contract_is_documented_and_dated() {
         let lines: Vec<_> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
             let word = line.split_whitespace().next().unwrap_or_default();
-            let item = ["interface", "world", "record", "variant", "enum", "flags", "resource", "type"].contains(&word) || line.contains(": func(");
+            let item = ["interface", "world", "record", "variant", "enum", "flags", "resource", "type"].contains(&word)
+                || line.contains(": func(");
             let dated = at > 0 && lines[at - 1].trim_start().starts_with("@since");
             let documented = at > 1 && lines[at - 2].trim_start().starts_with("///");
-            if item && line.trim_start() == line.trim_start().trim_end() && !(dated && documented) && !line.trim_start().starts_with("resource-") {
+            if item
+                && line.trim_start() == line.trim_start().trim_end()
+                && !(dated && documented)
+                && !line.trim_start().starts_with("resource-")
+            {
                 let _ = writeln!(wrong, "{}:{}: {}", file.display(), at + 1, line.trim());
             }
         }

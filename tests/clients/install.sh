@@ -11,8 +11,9 @@ if [ "$(cat $stamp 2>/dev/null)" = "$key" ]; then exit 0; fi
 rm -f $stamp
 mkdir -p $dir
 
-# The lock has versions and checksums, but no addresses: the registry is the one that npm is set up for. Packages run no scripts but
-# Claude Code's, which puts the binary for this machine in its place.
+# The lock has versions and checksums, but no addresses: the registry is the one that npm is set up for. To make it anew:
+# `npm install --package-lock-only --omit-lockfile-registry-resolved`, and take out what names hosts (`funding`).
+# Packages run no scripts but Claude Code's, which puts the binary for this machine in its place.
 from_npm() {
     cp package.json package-lock.json $dir/
     cd $dir

@@ -103,7 +103,8 @@ fn c07_pipelined_requests_are_answered_in_order() {
 fn c12_endless_chunked_body_is_cut_off() {
     let host = Plugins::new().wat("echo-bare").start();
     let mut stream = client::connect(host.address);
-    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: */*\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: */*\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
     while stream.write_all(chunk.as_bytes()).is_ok() {}

@@ -1,7 +1,7 @@
 //! The official Rust SDK as a client, in both eras, over HTTP and stdio. Those from npm and PyPI are in `tests/clients`.
 
 use rmcp::ServiceExt as _;
-use rmcp::model::{CallToolRequestParams, ClientCapabilities, ClientInfo, Implementation, ProtocolVersion};
+use rmcp::model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
 use rmcp::service::{ClientLifecycleMode, serve_client_with_lifecycle};
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use serde_json::json;
@@ -13,11 +13,11 @@ fn plugins() -> Plugins {
     Plugins::new().with_manifest("database", &guest("database"), MANIFEST).database("main", include_str!("../../examples/data/shop.sql"))
 }
 
-fn info() -> ClientInfo {
-    ClientInfo::new(ClientCapabilities::default(), Implementation::new("cofferdam-tests", "1"))
+fn info() -> ClientConfig {
+    ClientConfig::new(ClientCapabilities::default(), Implementation::new("cofferdam-tests", "1"))
 }
 
-async fn exercise(client: &rmcp::service::RunningService<rmcp::RoleClient, ClientInfo>) {
+async fn exercise(client: &rmcp::service::RunningService<rmcp::RoleClient, ClientConfig>) {
     let tools = client.list_all_tools().await.unwrap();
     let names: Vec<_> = tools.iter().map(|tool| tool.name.as_ref()).collect();
     assert!(names.contains(&"database_schema") && names.contains(&"database_query"), "{names:?}");

@@ -36,8 +36,11 @@ fn a_session_lives_from_initialize_to_delete() {
         assert_eq!((unknown.status, unknown.code()), (200, -32601));
         let unsupported = raw(
             host.address,
-            post_text(&format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 1999-01-01\r\n"), r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#)
-                .as_bytes(),
+            post_text(
+                &format!("Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 1999-01-01\r\n"),
+                r#"{"jsonrpc":"2.0","id":4,"method":"ping"}"#,
+            )
+            .as_bytes(),
         );
         assert_eq!(unsupported.status, 400);
 

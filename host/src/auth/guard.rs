@@ -111,8 +111,18 @@ mod tests {
             assert_eq!(check(&[("host", good)]), Ok(()), "{good}");
         }
         for bad in [
-            "evil.example", "localhost.evil.tld", "127.0.0.1.evil.tld", "[::1].evil", "10.0.0.7:8484", "0.0.0.0", "127.0.0.2",
-            "localhost:x", "evil.com:localhost", "sub.mcp.example.com", "mcp.example.com.evil.net", "[::1",
+            "evil.example",
+            "localhost.evil.tld",
+            "127.0.0.1.evil.tld",
+            "[::1].evil",
+            "10.0.0.7:8484",
+            "0.0.0.0",
+            "127.0.0.2",
+            "localhost:x",
+            "evil.com:localhost",
+            "sub.mcp.example.com",
+            "mcp.example.com.evil.net",
+            "[::1",
         ] {
             assert_eq!(check(&[("host", bad)]), Err(Refusal::Host), "{bad}");
         }
@@ -138,8 +148,17 @@ mod tests {
             assert_eq!(with(good), Ok(()), "{good}");
         }
         for bad in [
-            "null", "", "http://evil.example", "http://localhost", "http://localhost:3000", "http://localhost.evil.tld:8484",
-            "http://[::1].evil", "ftp://localhost:8484", "http://localhost:8484/", "https://app.example.com.evil.net", "localhost:8484",
+            "null",
+            "",
+            "http://evil.example",
+            "http://localhost",
+            "http://localhost:3000",
+            "http://localhost.evil.tld:8484",
+            "http://[::1].evil",
+            "ftp://localhost:8484",
+            "http://localhost:8484/",
+            "https://app.example.com.evil.net",
+            "localhost:8484",
         ] {
             assert_eq!(with(bad), Err(Refusal::Origin), "{bad}");
         }

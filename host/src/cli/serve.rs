@@ -43,7 +43,9 @@ async fn serve(config: &Config, host: &Host) -> anyhow::Result<()> {
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}; another address goes under [listen] in cofferdam.toml"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; another address goes under [listen] in cofferdam.toml"))
 }
 
 /// The first signal drains; a second one does not wait.

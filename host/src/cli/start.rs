@@ -1,8 +1,8 @@
 //! What `serve` and `stdio` share: from the configuration to a dispatch with its plugins loading.
 
 use super::Options;
-use crate::caps::sql::{Sql, sqlite};
 use crate::auth::guard::Guard;
+use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat};
 use crate::dispatch::Dispatch;
@@ -56,7 +56,8 @@ impl Host {
             create(database).with_context(|| format!("the database {name:?} could not be created"))?;
         }
         sqlite::limit_memory(limits.sql_memory_bytes_max)?;
-        let engine = Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
+        let engine =
+            Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let code = CodeCache::open(&engine, &config.state);
         let sql = Sql::new(&config.databases, &limits);
         let loader = Loader { engine, code, sql, offered: config.offered(), limits: Arc::clone(&limits), clock: clock.clone() };

@@ -115,9 +115,8 @@ fn host_name(text: &str) -> Result<String, String> {
         return Err("write the name as DNS does, beginning with xn--".to_owned());
     }
     let in_label = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(in_label) && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let is_label =
+        |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(in_label) && !label.starts_with('-') && !label.ends_with('-');
     if host.len() > 253 || !host.split('.').all(is_label) {
         return Err("a name has letters, digits, - and dots between them".to_owned());
     }
@@ -157,53 +156,18 @@ mod tests {
 
     #[test]
     fn what_is_not_exact_is_refused() {
-        for bad in [
-            "",
-            "*",
-            "*.example.com",
-            "a..b",
-            ".a",
-            "a.",
-            "-a",
-            "a b",
-            "a/b",
-            "a:0",
-            "a:65536",
-            "a:+80",
-            "a:",
-            "::1",
-            "[::1",
-            "[a]",
-        ] {
+        for bad in ["", "*", "*.example.com", "a..b", ".a", "a.", "-a", "a b", "a/b", "a:0", "a:65536", "a:+80", "a:", "::1", "[::1", "[a]"]
+        {
             assert!(AllowedHost::parse(bad).is_err(), "{bad}");
             assert!(AllowedOrigin::parse(&format!("https://{bad}")).is_err(), "{bad}");
         }
-        for bad in [
-            "u:p@a",
-            "u@a",
-            "bücher.example",
-            "1.2.3",
-            "300.1.1.1",
-            "https://a",
-            "a:80:80",
-            "[::1]a",
-            "[::1].evil",
-            "[::1]:80.evil",
-        ] {
+        for bad in ["u:p@a", "u@a", "bücher.example", "1.2.3", "300.1.1.1", "https://a", "a:80:80", "[::1]a", "[::1].evil", "[::1]:80.evil"]
+        {
             assert!(AllowedHost::parse(bad).is_err(), "{bad}");
         }
-        for bad in [
-            "null",
-            "*",
-            "example.com",
-            "//example.com",
-            "https:example.com",
-            "https://a/",
-            "https://a?b",
-            "1s://a",
-            "https://",
-            "file://",
-        ] {
+        for bad in
+            ["null", "*", "example.com", "//example.com", "https:example.com", "https://a/", "https://a?b", "1s://a", "https://", "file://"]
+        {
             assert!(AllowedOrigin::parse(bad).is_err(), "{bad}");
         }
     }

@@ -165,9 +165,7 @@ fn address_help(text: &str) -> Option<String> {
         (_, Ok(address)) => Some(format!("write \"{address}\"")),
         ("localhost", _) => Some(format!("write \"127.0.0.1:{port}\"")),
         ("" | "*", _) => Some(format!("write \"127.0.0.1:{port}\" for this machine only, or \"0.0.0.0:{port}\" for all")),
-        _ => Some(format!(
-            "write an address of this machine, or \"0.0.0.0:{port}\" for all; names go into allowed_hosts of [http]"
-        )),
+        _ => Some(format!("write an address of this machine, or \"0.0.0.0:{port}\" for all; names go into allowed_hosts of [http]")),
     }
 }
 
@@ -199,8 +197,7 @@ fn limits(table: &Table<'_>) -> Result<Limits, ConfigError> {
     time(&mut limits.wall_time_max, "wall_time", limits.wall_time_hard)?;
     time(&mut limits.sql_statement_time_max, "sql_statement_time", Duration::MAX)?;
     time(&mut limits.drain_time_max, "drain_time", Duration::MAX)?;
-    let count =
-        |row: &mut usize, key| set(row, table.get(key), |field| Ok(usize::try_from(field.count()?).unwrap_or(usize::MAX)));
+    let count = |row: &mut usize, key| set(row, table.get(key), |field| Ok(usize::try_from(field.count()?).unwrap_or(usize::MAX)));
     count(&mut limits.calls_max, "calls")?;
     count(&mut limits.tenant_calls_max, "tenant_calls")?;
     count(&mut limits.plugin_calls_max, "plugin_calls")?;

@@ -47,8 +47,7 @@ fn a_named_file_has_to_exist_and_its_folder_is_where_paths_begin() {
     assert_eq!((missing.line, missing.key), (0, None));
     assert!(Config::load(Some(folder.path())).unwrap_err().to_string().contains("cannot be read"), "a folder");
 
-    fs::write(&file, "plugins = \"p\"\n[databases.main]\nengine = \"sqlite\"\npath = \"/srv/main.db\"\ninit = \"sql/main.sql\"")
-        .unwrap();
+    fs::write(&file, "plugins = \"p\"\n[databases.main]\nengine = \"sqlite\"\npath = \"/srv/main.db\"\ninit = \"sql/main.sql\"").unwrap();
     let config = Config::load(Some(&file)).unwrap();
     assert_eq!(config.plugins, folder.path().join("p"));
     assert_eq!(config.state, folder.path().join(".cofferdam"));

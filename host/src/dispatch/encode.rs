@@ -129,7 +129,8 @@ pub(super) fn tool_result(
 }
 
 fn failure_text(failure: Failure) -> String {
-    let (Failure::Invalid(text) | Failure::NotFound(text) | Failure::Denied(text) | Failure::Unavailable(text) | Failure::Other(text)) = failure;
+    let (Failure::Invalid(text) | Failure::NotFound(text) | Failure::Denied(text) | Failure::Unavailable(text) | Failure::Other(text)) =
+        failure;
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(FAILURE_CHARS_MAX).collect()
 }
 

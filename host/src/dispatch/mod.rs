@@ -88,7 +88,8 @@ impl Dispatch {
         let arguments = request.params.arguments.map_or("{}", |raw| raw.get());
         let value = strict::parse(arguments).map_err(|error| CallError::Params(format!("`arguments`: {error}")))?;
         if let Some(headers) = dialect.headers.filter(|_| !dialect.version.is_legacy()) {
-            headers::check_params(headers, &operation.param_headers, &value).map_err(|error| CallError::HeaderMismatch(error.to_string()))?;
+            headers::check_params(headers, &operation.param_headers, &value)
+                .map_err(|error| CallError::HeaderMismatch(error.to_string()))?;
         }
         if let Some(problems) = argument_problems(&value, &operation.input) {
             return Ok(encode::error_result(request.id, dialect.version, &problems));

@@ -25,8 +25,7 @@ fn contract(interface: &str) -> Option<String> {
                 .to_owned(),
         ),
         "client" => Some(
-            "This version offers no progress and no log messages to clients yet; build the plugin without cofferdam:mcp/client"
-                .to_owned(),
+            "This version offers no progress and no log messages to clients yet; build the plugin without cofferdam:mcp/client".to_owned(),
         ),
         exported if EXPORTED.contains(&exported) => {
             Some(format!("An interface to export: a plugin does not import cofferdam:mcp/{exported}"))

@@ -32,8 +32,7 @@ fn of_every_limit_of_a_database_the_lower_holds() {
                 [grants.sql.none]\naccess = \"read\"";
     let grants = Grants::resolve(&manifest(text), &offered(&["low", "high", "none"])).unwrap();
     let low = SqlGrant { access: Access::Write, rows_max: 7, statement_time_max: Duration::from_millis(20) };
-    let host =
-        SqlGrant { access: Access::Read, rows_max: limits.sql_rows_max, statement_time_max: limits.sql_statement_time_max };
+    let host = SqlGrant { access: Access::Read, rows_max: limits.sql_rows_max, statement_time_max: limits.sql_statement_time_max };
     assert_eq!((&grants.sql["low"], &grants.sql["high"], &grants.sql["none"]), (&low, &host, &host));
     assert_eq!(grants.summary(), ["sql high (read)", "sql low (write)", "sql none (read)"]);
 }
@@ -64,10 +63,7 @@ fn an_unknown_database_is_refused_with_the_line_the_known_ones_and_what_to_write
     for (names, rest) in [
         (&[][..], format!("cofferdam.toml names none; {add}")),
         (&["main"], format!("cofferdam.toml names only \"main\"; {add}")),
-        (
-            &["main", "tickets"],
-            format!("cofferdam.toml names \"main\" and \"tickets\"; did you mean [grants.sql.tickets]? If not, {add}"),
-        ),
+        (&["main", "tickets"], format!("cofferdam.toml names \"main\" and \"tickets\"; did you mean [grants.sql.tickets]? If not, {add}")),
     ] {
         assert_eq!(refused(names).to_string(), format!("{begin}{rest}"));
     }

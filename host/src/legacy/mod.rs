@@ -39,7 +39,9 @@ pub enum Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum LegacyError {
     /// Neither a handshake nor a session.
-    #[error("begin with `initialize`, or send `MCP-Session-Id`; requests without a session carry `_meta` and MCP-Protocol-Version: 2026-07-28")]
+    #[error(
+        "begin with `initialize`, or send `MCP-Session-Id`; requests without a session carry `_meta` and MCP-Protocol-Version: 2026-07-28"
+    )]
     NoSession,
     /// The session is not, or no longer, there; or it is somebody else's.
     #[error("the session does not exist: begin again with `initialize`")]
@@ -116,7 +118,12 @@ pub async fn initialize(dispatch: &Dispatch, id: Id<'_>, params: &Params<'_>) ->
 }
 
 /// Answers any other request of this era.
-pub async fn answer(dispatch: &Dispatch, principal: &Arc<Principal>, request: &Request<'_>, version: Version) -> Result<Vec<u8>, CallError> {
+pub async fn answer(
+    dispatch: &Dispatch,
+    principal: &Arc<Principal>,
+    request: &Request<'_>,
+    version: Version,
+) -> Result<Vec<u8>, CallError> {
     if request.method == "ping" {
         let mut out = Vec::with_capacity(64);
         write::begin_result(&mut out, request.id.as_json());

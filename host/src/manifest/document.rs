@@ -322,12 +322,7 @@ impl<'d> Field<'d> {
         matches!(self.value.get_ref(), DeValue::Table(_))
     }
 
-    fn within<T: PartialOrd + Copy>(
-        &self,
-        value: T,
-        bounds: RangeInclusive<T>,
-        show: fn(T) -> String,
-    ) -> Result<T, DocumentError> {
+    fn within<T: PartialOrd + Copy>(&self, value: T, bounds: RangeInclusive<T>, show: fn(T) -> String) -> Result<T, DocumentError> {
         if value < *bounds.start() {
             Err(self.error(&format!("must be at least {}, not {}", show(*bounds.start()), self.shown())))
         } else if value > *bounds.end() {

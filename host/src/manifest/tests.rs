@@ -74,11 +74,9 @@ fn text_with_a_reference_in_it_stays_text() {
 
 #[test]
 fn a_message_repeats_nothing_that_a_terminal_would_act_upon() {
-    for text in [
-        "name = \"\\u001b[31m\\u202e\"",
-        "\"\\u001b[31m\\u202e\" = 1",
-        "name=\"a\"\n[grants.sql.\"\\u001b[31m\\u202e\"]\naccess=\"read\"",
-    ] {
+    for text in
+        ["name = \"\\u001b[31m\\u202e\"", "\"\\u001b[31m\\u202e\" = 1", "name=\"a\"\n[grants.sql.\"\\u001b[31m\\u202e\"]\naccess=\"read\""]
+    {
         let error = refused(text);
         assert!(error.contains("\\u{1b}[31m\\u{202e}") && !error.contains(['\u{1b}', '\u{202e}']), "{error}");
     }

@@ -17,9 +17,8 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The first character of `text` that a person does not see: control characters, and those that turn the direction of writing.
 pub(crate) fn hidden(text: &str) -> Option<char> {
-    text.chars().find(|c| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    })
+    text.chars()
+        .find(|c| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
 }
 
 /// A size with its unit, such as `64MiB`.
@@ -123,13 +122,10 @@ mod tests {
         for good in ["a.wasm", "target/wasm32-wasip2/release/a.wasm", "a b.wasm", "~/a.wasm", "${HOME}.wasm"] {
             assert_eq!(component_path(good), Ok(PathBuf::from(good)));
         }
-        for bad in ["", ".wasm", "a", "a.wasm/", "../a.wasm", "a/../../b.wasm", "/a.wasm", "./a.wasm", "a//b.wasm", "a/./b.wasm"]
-        {
+        for bad in ["", ".wasm", "a", "a.wasm/", "../a.wasm", "a/../../b.wasm", "/a.wasm", "./a.wasm", "a//b.wasm", "a/./b.wasm"] {
             assert!(component_path(bad).is_err(), "{bad}");
         }
-        for bad in
-            ["https://x.org/a.wasm", "file:a.wasm", "C:a.wasm", "a\\b.wasm", "..\\a.wasm", "a.cwasm", "a.WASM", "..", "a/.wasm"]
-        {
+        for bad in ["https://x.org/a.wasm", "file:a.wasm", "C:a.wasm", "a\\b.wasm", "..\\a.wasm", "a.cwasm", "a.WASM", "..", "a/.wasm"] {
             assert!(component_path(bad).is_err(), "{bad}");
         }
     }

@@ -200,7 +200,7 @@ struct Envelope<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     method: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "object")]
     params: Option<Params<'a>>,
     #[serde(borrow, default, deserialize_with = "present")]
     result: Option<&'a RawValue>,
@@ -230,9 +230,33 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
+/// Parameters by name. Left to itself, serde takes an array for a struct as well.
+fn object<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Params<'a>>, D::Error> {
+    struct ParamsVisitor<'a>(std::marker::PhantomData<&'a ()>);
+    impl<'de: 'a, 'a> Visitor<'de> for ParamsVisitor<'a> {
+        type Value = Params<'a>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object in `params`")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Params<'a>, A::Error> {
+            Params::deserialize(serde::de::value::MapAccessDeserializer::new(entries))
+        }
+    }
+    deserializer.deserialize_map(ParamsVisitor(std::marker::PhantomData)).map(Some)
+}
+
 impl<'a> Message<'a> {
     /// Parses one message. Arrays (batches) are no message.
     pub fn parse(text: &'a str) -> Result<Self, MessageError<'a>> {
+        // Before serde, which would take an array for the envelope's members in order.
+        if text.trim_start().starts_with('[') {
+            return Err(match serde_json::from_str::<IgnoredAny>(text) {
+                Ok(_) => {
+                    MessageError::Malformed { message: "batches are not spoken here: send one message at a time".to_owned(), id: None }
+                }
+                Err(error) => MessageError::Parse(error.to_string()),
+            });
+        }
         let envelope: Envelope<'a> = match serde_json::from_str(text) {
             Ok(envelope) => envelope,
             Err(error) => return Err(explain(text, &error)),
@@ -261,9 +285,6 @@ impl<'a> Message<'a> {
 fn explain<'a>(text: &'a str, error: &serde_json::Error) -> MessageError<'a> {
     if !error.is_data() {
         return MessageError::Parse(error.to_string());
-    }
-    if text.trim_start().starts_with('[') {
-        return MessageError::Malformed { message: "batches are not spoken here: send one message at a time".to_owned(), id: None };
     }
     match serde_json::from_str::<Outline<'a>>(text) {
         Ok(outline) => {
@@ -336,6 +357,8 @@ mod tests {
             ("\u{feff}{}", "parse"),
             (r#"{"jsonrpc":"2.0","id":1,"method":"a"}{"jsonrpc":"2.0","id":1,"method":"a"}"#, "parse"),
             ("[]", "malformed -"),
+            (r#"["2.0",1,"ping"]"#, "malformed -"),
+            ("[1,", "parse"),
             (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, "malformed -"),
             ("1", "malformed -"),
             ("{}", "malformed -"),

@@ -53,7 +53,8 @@ impl Catalog {
                 if operations.len() == limits.operations_max {
                     return Err(format!("the catalog lists more than {} operations (operations_max)", limits.operations_max));
                 }
-                let operation = check_operation(operation, handler, prefix, limits).map_err(|error| format!("operation {name:?}: {error}"))?;
+                let operation =
+                    check_operation(operation, handler, prefix, limits).map_err(|error| format!("operation {name:?}: {error}"))?;
                 if operations.iter().any(|other| other.tool == operation.tool) {
                     return Err(format!("operation {name:?} is listed twice"));
                 }

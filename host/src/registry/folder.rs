@@ -62,7 +62,11 @@ fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
     let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: the file is not UTF-8 text"))?;
     let manifest = Manifest::parse(&text, &shown).map_err(|error| error.to_string())?;
     if manifest.name.as_str() != entry.name {
-        return Err(format!("{shown}: the manifest's name is {:?}, its folder is {:?}; make them the same", manifest.name.as_str(), entry.name));
+        return Err(format!(
+            "{shown}: the manifest's name is {:?}, its folder is {:?}; make them the same",
+            manifest.name.as_str(),
+            entry.name
+        ));
     }
     check_inside(&entry.path, &entry.path.join(&manifest.component))?;
     Ok(manifest)
@@ -71,7 +75,11 @@ fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
 /// A link must not lead out of the plugin's own folder.
 fn check_inside(folder: &Path, file: &Path) -> Result<(), String> {
     let (Ok(folder), Ok(real)) = (fs::canonicalize(folder), fs::canonicalize(file)) else { return Ok(()) };
-    if real.starts_with(&folder) { Ok(()) } else { Err(format!("{}: the component is a link that leads out of the plugin's folder", file.display())) }
+    if real.starts_with(&folder) {
+        Ok(())
+    } else {
+        Err(format!("{}: the component is a link that leads out of the plugin's folder", file.display()))
+    }
 }
 
 fn read_bounded(file: &Path, bytes_max: usize, limit: &str) -> Result<Vec<u8>, String> {

@@ -129,8 +129,8 @@ impl Loader {
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let linked = runtime::link(&self.engine, &compiled, sql).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
-            runtime::ImportError::NotGranted { .. } if manifest.file.is_empty() => {
-                format!("{error} (into {0}/plugin.toml, with name = \"{0}\", beside the component)", manifest.name)
+            runtime::ImportError::NotGranted { help: Some(_), .. } if manifest.file.is_empty() => {
+                format!("{error}\n(in {0}/plugin.toml, with name = \"{0}\" at its top, and the component moved beside it)", manifest.name)
             }
             _ => error.to_string(),
         })?;

@@ -85,7 +85,10 @@ mod tests {
         let schema = parse(&json!({"type": "object", "properties": {"n": {"type": "integer", "maximum": 10}}, "required": ["t"]})).unwrap();
         assert_eq!(schema.problems(&json!({"t": 1, "n": 3})), None);
         let problems = schema.problems(&json!({"n": 11})).unwrap();
-        assert!(problems.contains("/n: 11 is greater than the maximum of 10") && problems.contains("\"t\" is a required property"), "{problems}");
+        assert!(
+            problems.contains("/n: 11 is greater than the maximum of 10") && problems.contains("\"t\" is a required property"),
+            "{problems}"
+        );
     }
 
     #[test]

@@ -70,7 +70,8 @@ impl Snapshot {
     }
 
     fn clash(&self, binding: &Binding) -> Option<String> {
-        let taken = |operation: &Operation| self.tools.get(&operation.tool).map(|other| (operation.tool.clone(), other.binding.plugin.clone()));
+        let taken =
+            |operation: &Operation| self.tools.get(&operation.tool).map(|other| (operation.tool.clone(), other.binding.plugin.clone()));
         let (tool, other) = binding.catalog.operations.iter().find_map(taken)?;
         Some(format!("its tool {tool:?} is offered by the plugin {other} already; give one of them another `prefix` in its manifest"))
     }
@@ -86,7 +87,8 @@ impl Snapshot {
         let operations = || self.bindings.iter().flat_map(|binding| &binding.catalog.operations);
         self.list = operations().map(|operation| operation.definition.as_str()).collect::<Vec<_>>().join(",");
         self.list_legacy = operations().map(|operation| operation.definition_legacy.as_str()).collect::<Vec<_>>().join(",");
-        let instructions = self.bindings.iter().filter_map(|binding| Some(format!("{}: {}", binding.plugin, binding.catalog.instructions.as_ref()?)));
+        let instructions =
+            self.bindings.iter().filter_map(|binding| Some(format!("{}: {}", binding.plugin, binding.catalog.instructions.as_ref()?)));
         self.instructions = Some(instructions.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty());
     }
 

@@ -67,7 +67,9 @@ impl Guest {
         let has = |interface: &str| pre.component().get_export_index(None, interface).is_some();
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
         if !exported("catalog") {
-            return Err("the component does not export cofferdam:mcp/catalog@0.1.0: it was not built against Cofferdam's contract".to_owned());
+            return Err(
+                "the component does not export cofferdam:mcp/catalog@0.1.0: it was not built against Cofferdam's contract".to_owned()
+            );
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
         let catalog = catalog::GuestIndices::new(pre).map_err(misfit)?;
@@ -86,7 +88,12 @@ impl Guest {
     }
 
     /// What the component says that it offers.
-    pub async fn describe(self: &Arc<Self>, tag: CallTag, cpu_time_max: Duration, wall_time_max: Duration) -> Result<catalog::Catalog, GuestError> {
+    pub async fn describe(
+        self: &Arc<Self>,
+        tag: CallTag,
+        cpu_time_max: Duration,
+        wall_time_max: Duration,
+    ) -> Result<catalog::Catalog, GuestError> {
         let limits = CallLimits { cpu_time_max, wall_time_max, ..self.linked.engine.limits().call() };
         let (guest, meter, deadline) = (Arc::clone(self), Meter::new(), Instant::now() + wall_time_max);
         let mut store = guest.store(tag, &limits, deadline, &meter);

@@ -23,7 +23,7 @@ const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It imports something that it was not granted.
-    #[error("the component imports {interface}, which it was not granted{}", .help.as_ref().map(|help| format!(". {help}")).unwrap_or_default())]
+    #[error("the component imports {interface}, which it was not granted{}", .help.as_ref().map_or(". This host does not offer it".to_owned(), |help| format!(". {help}")))]
     NotGranted {
         /// The interface with its version.
         interface: String,

@@ -52,7 +52,8 @@ pub async fn serve_admin(listener: TcpListener, health: Arc<Health>, limits: Arc
                 async move { Ok::<_, Infallible>(response) }
             });
             let mut builder = hyper::server::conn::http1::Builder::new();
-            let connection = builder.timer(TokioTimer::new()).header_read_timeout(head_time_max).serve_connection(TokioIo::new(stream), service);
+            let connection =
+                builder.timer(TokioTimer::new()).header_read_timeout(head_time_max).serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the admin listener ended");
             }

@@ -36,7 +36,12 @@ impl Watch {
     /// Of a connection whose first bytes have just come.
     pub(super) fn new() -> Rc<Self> {
         let now = Instant::now();
-        Rc::new(Self { phase: Cell::new(Phase::Head), since: Cell::new(now), in_flight: Cell::new(0), write_stalled_since: Cell::new(None) })
+        Rc::new(Self {
+            phase: Cell::new(Phase::Head),
+            since: Cell::new(now),
+            in_flight: Cell::new(0),
+            write_stalled_since: Cell::new(None),
+        })
     }
 
     fn enter(&self, phase: Phase) {

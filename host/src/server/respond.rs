@@ -134,9 +134,7 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
         Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
-        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) => {
-            (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST))
-        }
+        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
         Problem::Message(MessageError::Params { .. }) | Problem::Meta(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_PARAMS)),
         Problem::Headers(_) => (StatusCode::BAD_REQUEST, Some(code::HEADER_MISMATCH)),
         Problem::Call(error) => (call_status(error), Some(error.code())),
@@ -144,7 +142,9 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::Legacy(LegacyError::UnknownSession) => (StatusCode::NOT_FOUND, Some(code::INVALID_REQUEST)),
         Problem::Legacy(LegacyError::NoRandomness) => (StatusCode::INTERNAL_SERVER_ERROR, Some(code::INTERNAL)),
         // In that era a request that was understood is answered with 200, whatever came of it, unless a proxy should try again.
-        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::HostBusy))) => (call_status(error), Some(error.code())),
+        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::HostBusy))) => {
+            (call_status(error), Some(error.code()))
+        }
         Problem::Legacy(LegacyError::Call(error)) => (StatusCode::OK, Some(error.code())),
     }
 }

@@ -38,7 +38,11 @@ impl Shared {
 }
 
 /// Serves until the input ends and every request that came before is answered. Has to run on a `LocalSet`.
-pub async fn serve(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin + 'static, dispatch: Arc<Dispatch>) -> std::io::Result<()> {
+pub async fn serve(
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin + 'static,
+    dispatch: Arc<Dispatch>,
+) -> std::io::Result<()> {
     let shared = Rc::new(Shared {
         dispatch,
         principal: Principal::local(),
@@ -157,9 +161,10 @@ async fn answer(line: Vec<u8>, shared: Rc<Shared>) -> Option<Vec<u8>> {
         Err(error) => return Some(message_error(&error)),
     };
     let answered = respond(&request, &shared).await;
-    Some(answered.unwrap_or_else(|error| {
-        write::error(Some(request.id.as_json()), error.code(), &error.to_string(), error.data().as_deref())
-    }))
+    Some(
+        answered
+            .unwrap_or_else(|error| write::error(Some(request.id.as_json()), error.code(), &error.to_string(), error.data().as_deref())),
+    )
 }
 
 /// Which era a request belongs to: one with a version in `_meta` is stateless, whatever came before; the others lean on the handshake.
@@ -173,7 +178,8 @@ async fn respond(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, Call
         shared.handshake.set(Some(version));
         return Ok(body);
     }
-    let missing = || CallError::Params("begin with `initialize`, or send `params._meta` with io.modelcontextprotocol/protocolVersion".to_owned());
+    let missing =
+        || CallError::Params("begin with `initialize`, or send `params._meta` with io.modelcontextprotocol/protocolVersion".to_owned());
     let version = match shared.handshake.get() {
         Some(version) => version,
         None if request.method == "ping" => Version::NEWEST_LEGACY,

@@ -211,7 +211,7 @@
 //!
 //! A call starts with an instance of your component, and an instance starts with its imports. Rust's standard library imports more than
 //! a dozen interfaces of WASI (standard streams, environment, exit, clocks, often files) to print panics, whether your code uses them or
-//! not, and connecting them takes some microseconds of every call. There is nothing behind them in the sandbox, so a plugin can do
+//! not, and the host connects them anew for every call. There is nothing behind them in the sandbox, so a plugin can do
 //! without:
 //!
 //! ```toml

@@ -101,7 +101,9 @@ impl wit::Host for SqlView<'_> {
     fn databases(&mut self) -> wasmtime::Result<Vec<wit::Database>> {
         self.budget.charge_host_call()?;
         let granted = self.cap.iter().flat_map(|cap| &cap.databases);
-        Ok(granted.map(|(name, granted)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: granted.access.into() }).collect())
+        Ok(granted
+            .map(|(name, granted)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: granted.access.into() })
+            .collect())
     }
 
     async fn query(
@@ -117,7 +119,12 @@ impl wit::Host for SqlView<'_> {
         Ok(result.map(Into::into).map_err(Into::into))
     }
 
-    async fn execute(&mut self, database: String, statement: String, parameters: String) -> wasmtime::Result<Result<wit::Changes, wit::Error>> {
+    async fn execute(
+        &mut self,
+        database: String,
+        statement: String,
+        parameters: String,
+    ) -> wasmtime::Result<Result<wit::Changes, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
         let result = async { self.database(&database)?.execute(statement, parameters, deadline).await }.await;

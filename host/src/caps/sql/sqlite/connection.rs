@@ -23,13 +23,8 @@ const ROW_BYTES_EXTRA: usize = 64 * 1024;
 /// SQLite's own statements quote definitions from the schema; the guest's are measured before.
 const OWN_SQL_BYTES_MAX: i32 = 1_000_000;
 /// Waits between two looks at another writer's lock.
-const LOCK_WAITS: [Duration; 5] = [
-    Duration::from_millis(1),
-    Duration::from_millis(2),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-];
+const LOCK_WAITS: [Duration; 5] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(25)];
 
 /// An open connection with everything that its handlers look at.
 pub(super) struct Session {
@@ -58,7 +53,7 @@ impl Session {
     }
 
     fn prepare(path: &Path, access: Access, limits: &SqlLimits) -> rusqlite::Result<Self> {
-        let mut connection = open_plain(path, access)?;
+        let mut connection = open_plain(path, access, limits)?;
         let session_rules = Arc::new(Rules::new(access));
         let watch = Arc::new(Watch::default());
         let inserts = Arc::new(Inserts::default());
@@ -67,13 +62,13 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         let rules = Arc::clone(&session_rules);
         connection.authorizer(Some(move |context: AuthContext<'_>| rules.judge(&context)))?;
-        watch_over(&mut connection, &watch, limits.wait_max)?;
         if access == Access::Write {
             let seen = Arc::clone(&inserts);
             connection.update_hook(Some(move |action, _: &str, _: &str, id| seen.see(action, id)))?;
         }
-        let session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access };
+        let mut session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access };
         session.meet_modules();
+        watch_over(&mut session.connection, &session.watch, limits.wait_max)?;
         Ok(session)
     }
 
@@ -114,28 +109,29 @@ impl Session {
 pub(super) const EFFORT_FREE: u32 = 16;
 
 /// Opens the file, and nothing else.
-fn open_plain(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+fn open_plain(path: &Path, access: Access, limits: &SqlLimits) -> rusqlite::Result<Connection> {
     // An absolute path is never taken for one of SQLite's `file:` addresses, which could carry options.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let no_mutex = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    match access {
-        Access::Write => Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | no_mutex),
-        Access::Read => {
-            undo_unfinished(&path)?;
-            Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | no_mutex)
-        }
+    let open = |mode| {
+        let connection = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE)?;
+        // Until `watch_over` puts its handler in the place.
+        connection.busy_timeout(limits.wait_max.min(Duration::from_hours(1)))?;
+        Ok::<_, rusqlite::Error>(connection)
+    };
+    if access == Access::Write {
+        return open(OpenFlags::SQLITE_OPEN_READ_WRITE);
     }
+    if has_journal(&path) {
+        // A writer that died without WAL left it. A reader cannot undo what it did, and would find the database locked for ever.
+        open(OpenFlags::SQLITE_OPEN_READ_WRITE)?.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    }
+    open(OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
-/// A writer that died without WAL leaves a journal which a reader cannot undo, so that it would find the database locked for ever.
-fn undo_unfinished(path: &Path) -> rusqlite::Result<()> {
+fn has_journal(path: &Path) -> bool {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
-    if std::fs::metadata(&journal).is_ok_and(|found| found.len() > 0) {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(path, flags)?.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-    }
-    Ok(())
+    std::fs::metadata(&journal).is_ok_and(|found| found.len() > 0)
 }
 
 /// Turns off what nobody here needs, and reads the schema, so that a file which is no database is found now.
@@ -195,18 +191,14 @@ pub(super) fn watch_over(connection: &mut Connection, watch: &Arc<Watch>, wait_m
             since = Instant::now();
         }
         let left = wait_max.saturating_sub(since.elapsed());
-        if left.is_zero() || clock.is_over() {
-            return false;
-        }
         let wait = usize::try_from(tries).ok().and_then(|tries| LOCK_WAITS.get(tries)).or(LOCK_WAITS.last());
-        clock.wait(wait.copied().unwrap_or_default().min(left));
-        true
+        !left.is_zero() && clock.wait(wait.copied().unwrap_or_default().min(left))
     }))
 }
 
 /// A connection for our own statements about the schema. Read-only, and without the authorizer, which would deny them.
 pub(super) fn open_for_schema(path: &Path, watch: &Arc<Watch>, limits: &SqlLimits) -> rusqlite::Result<Connection> {
-    let mut connection = open_plain(path, Access::Read)?;
+    let mut connection = open_plain(path, Access::Read, limits)?;
     harden(&connection, Access::Read)?;
     watch_over(&mut connection, watch, limits.wait_max)?;
     Ok(connection)

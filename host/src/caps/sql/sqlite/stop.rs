@@ -103,12 +103,13 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|stop| stop.is_over())
     }
 
-    /// Lets some time pass, less when the statement at hand has to end. Only statements wait.
-    pub(super) fn wait(&self, time: Duration) {
+    /// Lets some time pass, less when the statement at hand has to end. Says whether it may go on.
+    pub(super) fn wait(&self, time: Duration) -> bool {
         let stop = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(stop) = stop {
+        stop.is_some_and(|stop| {
             stop.wait(time);
-        }
+            !stop.is_over()
+        })
     }
 
     /// The error for a statement that had to end.

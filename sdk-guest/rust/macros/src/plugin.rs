@@ -293,91 +293,26 @@ mod tests {
 
     #[test]
     fn unknown_and_misplaced_keys_are_explained() {
-        check(
-            &quote!(
-                #[query(nmae = "x")]
-                fn a() {}
-            ),
-            &["unknown key `nmae`; a query knows: name, title"],
+        for (attribute, expected) in [
+            (r#"#[query(nmae = "x")]"#, "unknown key `nmae`; a query knows: name, title"),
+            ("#[query(destructive = true)]", "`destructive` is for updates"),
+            ("#[update(cache_ms = 5)]", "`cache_ms` is for queries"),
+            ("#[query(cache_shared = true)]", "needs `cache_ms`"),
+            (r#"#[query(title = "a", title = "b")]"#, "given twice"),
+            ("#[query(title = 1)]", "expected string literal"),
+            (r#"#[query(task = "sometimes")]"#, r#"one of "never", "optional", "required""#),
+            ("#[update(publishes = [a])]", "text in quotes"),
+            (r#"#[query = "a"]"#, "write `#[query]`"),
+        ] {
+            let handler: proc_macro2::TokenStream = format!("{attribute} fn a() {{}}").parse().expect("tokens");
+            check(&handler, &[expected]);
+        }
+        let handler = quote!(
+            #[query]
+            fn a() {}
         );
-        check(
-            &quote!(
-                #[query(destructive = true)]
-                fn a() {}
-            ),
-            &["`destructive` is for updates"],
-        );
-        check(
-            &quote!(
-                #[update(cache_ms = 5)]
-                fn a() {}
-            ),
-            &["`cache_ms` is for queries"],
-        );
-        check(
-            &quote!(
-                #[query(cache_shared = true)]
-                fn a() {}
-            ),
-            &["needs `cache_ms`"],
-        );
-        check(
-            &quote!(
-                #[query(title = "a", title = "b")]
-                fn a() {}
-            ),
-            &["given twice"],
-        );
-        check(
-            &quote!(
-                #[query(title = 1)]
-                fn a() {}
-            ),
-            &["expected string literal"],
-        );
-        check(
-            &quote!(
-                #[query(task = "sometimes")]
-                fn a() {}
-            ),
-            &[r#"one of "never", "optional", "required""#],
-        );
-        check(
-            &quote!(
-                #[update(publishes = [a])]
-                fn a() {}
-            ),
-            &["text in quotes"],
-        );
-        check(
-            &quote!(
-                #[query = "a"]
-                fn a() {}
-            ),
-            &["write `#[query]`"],
-        );
-        assert_eq!(
-            mistakes(
-                quote!(titel = "x"),
-                &quote!(
-                    #[query]
-                    fn a() {}
-                )
-            )
-            .len(),
-            1
-        );
-        assert_eq!(
-            mistakes(
-                quote!(topic(title = "x")),
-                &quote!(
-                    #[query]
-                    fn a() {}
-                )
-            )
-            .len(),
-            1
-        );
+        assert_eq!(mistakes(quote!(titel = "x"), &handler).len(), 1);
+        assert_eq!(mistakes(quote!(topic(title = "x")), &handler).len(), 1);
     }
 
     #[test]

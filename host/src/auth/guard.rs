@@ -2,6 +2,7 @@
 //! it, is refused before anything of its request is looked at. On by default, on every route.
 
 use http::{HeaderMap, Uri, Version, header};
+use std::borrow::Cow;
 
 /// Which hosts and origins may speak to us: loopback, and what the operator lists.
 #[derive(Debug, Clone, Default)]
@@ -35,13 +36,13 @@ impl Guard {
     /// Checks a request's head.
     pub fn check(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = host_of(version, uri, headers)?;
-        if !is_loopback(&host) && !self.hosts.iter().any(|allowed| *allowed == host || name_of(&host) == allowed) {
+        if !is_loopback(&host) && !self.hosts.iter().any(|allowed| *allowed == *host || name_of(&host) == allowed) {
             return Err(Refusal::Host);
         }
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(()) };
         let origin = origin.to_str().map_err(|_| Refusal::Origin)?.to_ascii_lowercase();
-        let ours = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).is_some_and(|rest| rest == host);
+        let ours = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")).is_some_and(|rest| rest == &*host);
         if origins.next().is_some() || !(ours || self.origins.contains(&origin)) {
             return Err(Refusal::Origin);
         }
@@ -50,7 +51,7 @@ impl Guard {
 }
 
 /// The one host of a request, in lower case and without a trailing dot of the name.
-fn host_of(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<String, Refusal> {
+fn host_of<'a>(version: Version, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Cow<'a, str>, Refusal> {
     let mut values = headers.get_all(header::HOST).iter();
     let field = values.next().map(|value| value.to_str().map_err(|_| Refusal::MalformedHost)).transpose()?;
     if values.next().is_some() {
@@ -66,10 +67,12 @@ fn host_of(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<String, R
     if host.is_empty() || host.contains(['@', '/', '\\', '?', '#', ' ']) {
         return Err(Refusal::MalformedHost);
     }
-    let host = host.to_ascii_lowercase();
-    let (name, port) = split_port(&host);
-    let name = name.strip_suffix('.').unwrap_or(name);
-    Ok(format!("{name}{port}"))
+    let (name, port) = split_port(host);
+    match name.strip_suffix('.') {
+        Some(name) => Ok(Cow::Owned(format!("{name}{port}").to_ascii_lowercase())),
+        None if host.bytes().any(|byte| byte.is_ascii_uppercase()) => Ok(Cow::Owned(host.to_ascii_lowercase())),
+        None => Ok(Cow::Borrowed(host)),
+    }
 }
 
 /// `name` and `:port`; the colons of an address in brackets are none.

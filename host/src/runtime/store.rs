@@ -25,7 +25,12 @@ pub(super) struct CallState {
     caps: Arc<Caps>,
     limits: Arc<Limits>,
     table: ResourceTable,
-    wasi: Option<WasiCtx>,
+    // Made when the guest first touches WASI, since most never do.
+    wasi: Option<Box<Wasi>>,
+}
+
+struct Wasi {
+    context: WasiCtx,
     stdout: Captured,
     stderr: Captured,
 }
@@ -42,8 +47,6 @@ impl CallState {
             limits,
             table,
             wasi: None,
-            stdout: Captured::default(),
-            stderr: Captured::default(),
         }
     }
 
@@ -57,11 +60,9 @@ impl CallState {
 
     /// Hands what the guest printed to the log.
     pub(super) fn log_output(&mut self) {
-        if self.wasi.is_none() {
-            return;
-        }
         use crate::wit::cofferdam::mcp::host::Level;
-        for (from, level, captured) in [("stdout", Level::Info, &self.stdout), ("stderr", Level::Warn, &self.stderr)] {
+        let Some(wasi) = &self.wasi else { return };
+        for (from, level, captured) in [("stdout", Level::Info, &wasi.stdout), ("stderr", Level::Warn, &wasi.stderr)] {
             for line in captured.take().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                 write_log(&mut self.budget, level, from, line);
             }
@@ -71,8 +72,12 @@ impl CallState {
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let make = || wasi::context(&self.clock, self.limits.random_bytes_max, &self.stdout, &self.stderr);
-        WasiCtxView { ctx: self.wasi.get_or_insert_with(make), table: &mut self.table }
+        let wasi = self.wasi.get_or_insert_with(|| {
+            let (stdout, stderr) = (Captured::default(), Captured::default());
+            let context = wasi::context(&self.clock, self.limits.random_bytes_max, &stdout, &stderr);
+            Box::new(Wasi { context, stdout, stderr })
+        });
+        WasiCtxView { ctx: &mut wasi.context, table: &mut self.table }
     }
 }
 

@@ -89,14 +89,15 @@ impl App {
             Ok(body) => body,
             Err(problem) => return respond::problem(&problem, None),
         };
-        let (message, id) = match parse(&body, &self.limits) {
-            Ok(message) => {
-                let id = if let Message::Request(request) = &message { Some(request.id.as_json().to_owned()) } else { None };
-                (message, id)
-            }
+        let message = match parse(&body, &self.limits) {
+            Ok(message) => message,
             Err(problem) => return respond::problem(&problem, None),
         };
-        self.route(headers, &message).await.unwrap_or_else(|problem| respond::problem(&problem, id.as_deref()))
+        let answered = self.route(headers, &message).await;
+        answered.unwrap_or_else(|problem| {
+            let id = if let Message::Request(request) = &message { Some(request.id.as_json()) } else { None };
+            respond::problem(&problem, id)
+        })
     }
 
     /// Which era a message belongs to (2026-07-28, versioning, "Dual-era servers"): `_meta` with a version, or a header with one that is

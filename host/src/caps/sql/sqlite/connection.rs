@@ -23,8 +23,13 @@ const ROW_BYTES_EXTRA: usize = 64 * 1024;
 /// SQLite's own statements quote definitions from the schema; the guest's are measured before.
 const OWN_SQL_BYTES_MAX: i32 = 1_000_000;
 /// Waits between two looks at another writer's lock.
-const LOCK_WAITS: [Duration; 5] =
-    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(25)];
+const LOCK_WAITS: [Duration; 5] = [
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+];
 
 /// An open connection with everything that its handlers look at.
 pub(super) struct Session {
@@ -67,13 +72,13 @@ impl Session {
             connection.update_hook(Some(move |action, _: &str, _: &str, id| seen.see(action, id)))?;
         }
         let mut session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access };
-        session.meet_modules();
         watch_over(&mut session.connection, &session.watch, limits.wait_max)?;
         Ok(session)
     }
 
     /// Lets SQLite's modules (full-text search, R-trees) look at their own tables: they prepare statements that write, even where they
-    /// only read, and the authorizer would deny them. They have to do it again when the schema has changed. Says whether there are any.
+    /// only read, and the authorizer denies them. For reading connections, at their first use and after every change of the schema. Says
+    /// whether there are any.
     pub(super) fn meet_modules(&self) -> bool {
         let met = self.rules.suspend(|| -> rusqlite::Result<usize> {
             let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'";
@@ -113,7 +118,8 @@ fn open_plain(path: &Path, access: Access, limits: &SqlLimits) -> rusqlite::Resu
     // An absolute path is never taken for one of SQLite's `file:` addresses, which could carry options.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let open = |mode| {
-        let connection = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE)?;
+        let connection =
+            Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE)?;
         // Until `watch_over` puts its handler in the place.
         connection.busy_timeout(limits.wait_max.min(Duration::from_hours(1)))?;
         Ok::<_, rusqlite::Error>(connection)

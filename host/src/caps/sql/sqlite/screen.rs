@@ -1,5 +1,6 @@
-//! The first look at a statement, before SQLite sees it: its size, that it is one, and what kind it is. Nothing here stands alone: the
-//! authorizer, the open mode and SQLite's limits hold without it. It gives better answers, and it catches what they cannot see.
+//! The first look at a statement, before SQLite sees it: its size, that it is one, and what kind it is. No permission depends on it: the
+//! authorizer, the open mode and SQLite's limits hold without it. It gives better answers, and it finds the calls of functions that
+//! could run for hours, whose arguments the authorizer is not shown.
 
 use super::tokens::{Kind, Token, Tokens};
 use crate::caps::sql::model::{SqlError, SqlLimits};
@@ -67,7 +68,9 @@ fn classify(first: &Token<'_>, mut others: Tokens<'_>) -> Result<Class, SqlError
     let refusal = if first.is_any(&["CREATE", "DROP", "ALTER"]) {
         // A trigger has semicolons inside, so it would look like several statements.
         return match others.find(|token| !token.is_any(&["TEMP", "TEMPORARY"])) {
-            Some(what) if what.is("TRIGGER") => Err(SqlError::Denied("creating and dropping triggers is not available".to_owned())),
+            Some(what) if what.is("TRIGGER") => {
+                Err(SqlError::Denied("creating and dropping triggers is not available".to_owned()))
+            }
             _ => Ok(Class::Definition),
         };
     } else if first.is_any(&["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]) {

@@ -1,7 +1,14 @@
 //! What the sandbox alone costs: a fresh store and instance, the call, and the drop of both, with every limit on; on one thread and on two.
 //!
 //! `cargo bench --bench runtime -- COMPONENT...`; without arguments the benchmark's own two guests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark for people")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark for people"
+)]
 
 #[path = "timing/mod.rs"]
 mod timing;
@@ -16,6 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Batches, per_call};
 use tokio::time::Instant;
+
+/// The host's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCHES: Batches = Batches { count: 200, calls: 200 };
 

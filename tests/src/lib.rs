@@ -1,5 +1,6 @@
 //! What the tests share: fixtures, a host in a process of its own, and raw clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a harness fails by panicking")]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 pub mod client;
 pub mod host;

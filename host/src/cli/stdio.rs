@@ -15,7 +15,7 @@ pub(super) fn run(options: &Options) -> anyhow::Result<()> {
     let config = start::config(options)?;
     start::logging(&config);
     let host = Host::new(&config)?;
-    host.load(&config, |reports| banner::log(reports));
+    host.load(&config, banner::log);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let dispatch = Arc::clone(&host.dispatch);
     let tasks = LocalSet::new();

@@ -1,4 +1,4 @@
-//! The life of a request, from a decoded message to the bytes of its answer. Read [`Dispatch::call_tool`] first.
+//! The life of a request, from a decoded message to the bytes of its answer. Read `Dispatch::call_tool` first.
 //!
 //! Both eras and every transport end up here: `server`, `stdio` and `legacy` differ only in how a message comes in and how an answer goes
 //! out.

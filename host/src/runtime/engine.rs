@@ -78,6 +78,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
 }
 
 /// A thread of its own: a task could be starved by the very guests that it has to interrupt.
+#[allow(clippy::disallowed_methods, reason = "this thread has nothing to do but to sleep")]
 fn start_ticker(engine: &wasmtime::Engine, tick: Duration) -> wasmtime::Result<()> {
     let weak = engine.weak();
     std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {

@@ -63,18 +63,21 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
     Ok(())
 }
 
+/// How many connections each address has open.
+type ByAddress = Arc<Mutex<HashMap<IpAddr, usize>>>;
+
 /// Counts what is open, in all and by address.
 struct Connections {
     slots: Arc<Semaphore>,
     slots_max: usize,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_address: ByAddress,
     address_max: usize,
 }
 
 /// One open connection.
 struct ConnectionSlot {
     _slot: tokio::sync::OwnedSemaphorePermit,
-    counted: Option<(IpAddr, Arc<Mutex<HashMap<IpAddr, usize>>>)>,
+    counted: Option<(IpAddr, ByAddress)>,
 }
 
 impl Connections {

@@ -281,9 +281,7 @@ impl Rules {
             return Err(format!("the function {name} is not available"));
         }
         let effort = effort(name);
-        if effort > 0
-            && self.effort.fetch_add(effort, Ordering::Relaxed).saturating_add(effort) > self.effort_max.load(Ordering::Relaxed)
-        {
+        if effort > 0 && self.effort.fetch_add(effort, Ordering::Relaxed).saturating_add(effort) > self.effort_max.load(Ordering::Relaxed) {
             return Err("too many of the functions LIKE, GLOB, instr, replace and json_patch in one statement".to_owned());
         }
         Ok(())

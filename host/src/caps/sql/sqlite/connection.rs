@@ -23,13 +23,8 @@ const ROW_BYTES_EXTRA: usize = 64 * 1024;
 /// SQLite's own statements quote definitions from the schema; the guest's are measured before.
 const OWN_SQL_BYTES_MAX: i32 = 1_000_000;
 /// Waits between two looks at another writer's lock.
-const LOCK_WAITS: [Duration; 5] = [
-    Duration::from_millis(1),
-    Duration::from_millis(2),
-    Duration::from_millis(5),
-    Duration::from_millis(10),
-    Duration::from_millis(25),
-];
+const LOCK_WAITS: [Duration; 5] =
+    [Duration::from_millis(1), Duration::from_millis(2), Duration::from_millis(5), Duration::from_millis(10), Duration::from_millis(25)];
 
 /// An open connection with everything that its handlers look at.
 pub(super) struct Session {
@@ -118,8 +113,7 @@ fn open_plain(path: &Path, access: Access, limits: &SqlLimits) -> rusqlite::Resu
     // An absolute path is never taken for one of SQLite's `file:` addresses, which could carry options.
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let open = |mode| {
-        let connection =
-            Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE)?;
+        let connection = Connection::open_with_flags(&path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE)?;
         // Until `watch_over` puts its handler in the place.
         connection.busy_timeout(limits.wait_max.min(Duration::from_hours(1)))?;
         Ok::<_, rusqlite::Error>(connection)

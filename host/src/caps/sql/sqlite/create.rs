@@ -45,8 +45,7 @@ fn run_script(draft: &Path, script: &str) -> Result<(), SqlError> {
         connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
         Ok(true)
     };
-    let complete =
-        run().map_err(|error: rusqlite::Error| SqlError::Invalid(format!("the script failed: {}", message(&error))))?;
+    let complete = run().map_err(|error: rusqlite::Error| SqlError::Invalid(format!("the script failed: {}", message(&error))))?;
     if !complete {
         return Err(SqlError::Invalid("the script begins a transaction and does not end it".to_owned()));
     }

@@ -171,10 +171,7 @@ mod tests {
              CONSTRAINT f FOREIGN KEY (c, b) REFERENCES o(x, y) CONSTRAINT u UNIQUE(c) CHECK (b IN (1, 2)))",
             &["p: PrimaryKey(b|c)", "f: ForeignKey(c|b)", "u: Unique(c)", "Check() b IN (1, 2)"],
         );
-        check(
-            "CREATE TABLE a(\"check\" INT, \"unique\" INT GENERATED ALWAYS AS (\"check\" + 1) STORED UNIQUE)",
-            &["Unique(unique)"],
-        );
+        check("CREATE TABLE a(\"check\" INT, \"unique\" INT GENERATED ALWAYS AS (\"check\" + 1) STORED UNIQUE)", &["Unique(unique)"]);
         check("CREATE TABLE a(b DEFAULT 'CHECK (1)', c DEFAULT (CAST('UNIQUE' AS TEXT)))", &[]);
         check("", &[]);
         check("CREATE TABLE a(b CHECK", &["Check() "]);

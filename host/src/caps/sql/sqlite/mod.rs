@@ -85,7 +85,7 @@ impl fmt::Debug for SqliteDatabase {
 /// Bounds the memory of SQLite in this process, all databases together. It can be lowered later, but not raised. A statement that meets
 /// the bound fails with `too-large`. Called once, at the start of the host.
 pub fn limit_memory(bytes_max: usize) -> Result<(), SqlError> {
-    let limited = Connection::open_in_memory()
-        .and_then(|connection| connection.execute_batch(&format!("PRAGMA hard_heap_limit = {bytes_max};")));
+    let limited =
+        Connection::open_in_memory().and_then(|connection| connection.execute_batch(&format!("PRAGMA hard_heap_limit = {bytes_max};")));
     limited.map_err(|error| failure::of_opening(&error))
 }

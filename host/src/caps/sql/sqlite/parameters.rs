@@ -52,16 +52,12 @@ impl<'a> Parameters<'a> {
         let document = Document { parameters_max: limits.parameters_max, too_many: &too_many };
         let parsed = document.deserialize(&mut parser).and_then(|document| parser.end().map(|()| document));
         match parsed {
-            Ok(Raw::List(values)) => {
-                values.into_iter().map(|value| Value::parse(value, limits)).collect::<Result<_, _>>().map(Self::List)
-            }
+            Ok(Raw::List(values)) => values.into_iter().map(|value| Value::parse(value, limits)).collect::<Result<_, _>>().map(Self::List),
             Ok(Raw::Named(values)) => {
                 let parse = |(name, value)| Value::parse(value, limits).map(|value| (name, value));
                 values.into_iter().map(parse).collect::<Result<_, _>>().map(Self::Named)
             }
-            Err(_) if too_many.get() => {
-                Err(SqlError::TooLarge(format!("there are more than {} parameters", limits.parameters_max)))
-            }
+            Err(_) if too_many.get() => Err(SqlError::TooLarge(format!("there are more than {} parameters", limits.parameters_max))),
             Err(error) => Err(SqlError::Invalid(format!("the parameters are not what they should be: {error}"))),
         }
     }

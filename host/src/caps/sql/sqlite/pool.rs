@@ -126,9 +126,7 @@ impl Pool {
         let patience = Instant::now().checked_add(self.limits.wait_max).map_or(deadline, |patience| patience.min(deadline));
         match timeout_at(patience, Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ if patience == deadline => {
-                Err(SqlError::Timeout("the time of the call was over before a connection was free".to_owned()))
-            }
+            _ if patience == deadline => Err(SqlError::Timeout("the time of the call was over before a connection was free".to_owned())),
             _ => Err(SqlError::Unavailable(format!(
                 "all {} connections to the database were busy for {:?}",
                 self.limits.connections_max, self.limits.wait_max

@@ -53,10 +53,7 @@ impl Session {
             // Statements that change no rows, such as CREATE TABLE, leave the count of the statement before.
             let changed = if self.connection.total_changes() == total_before { 0 } else { changed };
             let last = self.inserts.last(self.connection.last_insert_rowid());
-            Ok(Changes {
-                rows_affected: u32::try_from(changed).unwrap_or(u32::MAX),
-                last_insert_id: last.map(|id| id.to_string()),
-            })
+            Ok(Changes { rows_affected: u32::try_from(changed).unwrap_or(u32::MAX), last_insert_id: last.map(|id| id.to_string()) })
         })
     }
 
@@ -67,12 +64,7 @@ impl Session {
         described.map_err(|failure| self.explain(failure))
     }
 
-    fn prepared<T>(
-        &self,
-        sql: &str,
-        class: Class,
-        work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>,
-    ) -> Result<T, SqlError> {
+    fn prepared<T>(&self, sql: &str, class: Class, work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>) -> Result<T, SqlError> {
         match self.attempt(sql, class, &work) {
             // Perhaps it was not the statement, but a module of SQLite's that had to begin anew.
             Err(SqlError::Denied(_)) if self.access == Access::Read && self.meet_modules() => self.attempt(sql, class, &work),
@@ -80,12 +72,7 @@ impl Session {
         }
     }
 
-    fn attempt<T>(
-        &self,
-        sql: &str,
-        class: Class,
-        work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>,
-    ) -> Result<T, SqlError> {
+    fn attempt<T>(&self, sql: &str, class: Class, work: impl Fn(&mut Statement<'_>) -> Result<T, Failure>) -> Result<T, SqlError> {
         self.rules.begin(class);
         let prepared = self.connection.prepare_cached(sql);
         let mut statement = prepared.map_err(|error| self.explain(error.into()))?;

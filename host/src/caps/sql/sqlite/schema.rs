@@ -108,8 +108,7 @@ impl Tables<'_> {
             "SELECT l.name, l.\"unique\", l.origin, l.partial, coalesce(s.sql, '') FROM pragma_index_list(?1) l
              LEFT JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq DESC",
         )?;
-        let mut columns =
-            self.connection.prepare_cached("SELECT cid, name FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?;
+        let mut columns = self.connection.prepare_cached("SELECT cid, name FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno")?;
         let mut rows = statement.query([table])?;
         let mut indexes = Vec::new();
         while let Some(row) = rows.next()? {
@@ -209,12 +208,7 @@ fn size(table: &TableInfo) -> usize {
     let indexes = table.indexes.iter().map(|i| PART_BYTES + i.name.len() + texts(&i.columns));
     let rules = table.constraints.iter().map(|c| PART_BYTES + text(&c.name) + texts(&c.columns) + text(&c.definition));
     let references = table.relationships.iter().map(|r| {
-        PART_BYTES
-            + texts(&r.columns)
-            + r.references_table.len()
-            + texts(&r.references_columns)
-            + r.on_delete.len()
-            + r.on_update.len()
+        PART_BYTES + texts(&r.columns) + r.references_table.len() + texts(&r.references_columns) + r.on_delete.len() + r.on_update.len()
     });
     PART_BYTES + table.name.len() + columns.chain(indexes).chain(rules).chain(references).sum::<usize>()
 }

@@ -68,9 +68,7 @@ fn classify(first: &Token<'_>, mut others: Tokens<'_>) -> Result<Class, SqlError
     let refusal = if first.is_any(&["CREATE", "DROP", "ALTER"]) {
         // A trigger has semicolons inside, so it would look like several statements.
         return match others.find(|token| !token.is_any(&["TEMP", "TEMPORARY"])) {
-            Some(what) if what.is("TRIGGER") => {
-                Err(SqlError::Denied("creating and dropping triggers is not available".to_owned()))
-            }
+            Some(what) if what.is("TRIGGER") => Err(SqlError::Denied("creating and dropping triggers is not available".to_owned())),
             _ => Ok(Class::Definition),
         };
     } else if first.is_any(&["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"]) {

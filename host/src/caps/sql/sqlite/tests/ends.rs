@@ -148,8 +148,7 @@ async fn dropped_future_interrupts() {
     check_change(&database, "INSERT INTO t VALUES (1)", "1 1").await;
     // Dropped at once, perhaps before it has begun.
     for _ in 0..20 {
-        let mut endless =
-            pin!(query(&database, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"));
+        let mut endless = pin!(query(&database, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"));
         poll_once(&mut endless).await;
     }
     check(&database, "SELECT count(*) FROM t", "", "[[1]]").await;
@@ -163,8 +162,7 @@ async fn writers_wait_for_each_other_but_not_for_ever() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     check_change(&database, "INSERT INTO t VALUES (1)", "unavailable: the database is busy with another writer").await;
     check(&database, "SELECT count(*) FROM t", "", "[[0]]").await;
-    let ended =
-        database.execute("INSERT INTO t VALUES (1)".to_owned(), String::new(), Instant::now() + Duration::from_millis(5)).await;
+    let ended = database.execute("INSERT INTO t VALUES (1)".to_owned(), String::new(), Instant::now() + Duration::from_millis(5)).await;
     assert_begins(&ended.unwrap_err(), "timeout: ", "INSERT");
     other.execute_batch("COMMIT").unwrap();
     check_change(&database, "INSERT INTO t VALUES (1)", "1 1").await;

@@ -26,8 +26,7 @@ async fn databases_are_made_whole_or_not_at_all() {
 fn databases_are_made_once() {
     let fixture = Fixture::empty();
     let made = std::thread::scope(|scope| {
-        let makers: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| create_from_sql(&fixture.path, "CREATE TABLE a(b)").unwrap())).collect();
+        let makers: Vec<_> = (0..4).map(|_| scope.spawn(|| create_from_sql(&fixture.path, "CREATE TABLE a(b)").unwrap())).collect();
         makers.into_iter().map(|maker| maker.join().unwrap()).filter(|made| *made).count()
     });
     assert_eq!(made, 1);
@@ -53,9 +52,7 @@ async fn wal_databases_can_be_read_without_writers() {
 async fn unfinished_writes_are_undone_before_reading() {
     let fixture = Fixture::empty();
     let writer = fixture.plain();
-    writer
-        .execute_batch("CREATE TABLE a(b); INSERT INTO a VALUES (1); PRAGMA cache_size = 1; BEGIN; UPDATE a SET b = 2;")
-        .unwrap();
+    writer.execute_batch("CREATE TABLE a(b); INSERT INTO a VALUES (1); PRAGMA cache_size = 1; BEGIN; UPDATE a SET b = 2;").unwrap();
     writer.execute_batch("INSERT INTO a SELECT zeroblob(100000);").unwrap();
     let dead = Fixture::empty();
     for suffix in ["", "-journal"] {
@@ -135,7 +132,6 @@ async fn connections_end_with_their_database() {
 #[test]
 fn memory_can_be_limited() {
     limit_memory(1 << 30).unwrap();
-    let found =
-        rusqlite::Connection::open_in_memory().unwrap().query_row("PRAGMA hard_heap_limit", [], |row| row.get::<_, i64>(0));
+    let found = rusqlite::Connection::open_in_memory().unwrap().query_row("PRAGMA hard_heap_limit", [], |row| row.get::<_, i64>(0));
     assert_eq!(found.unwrap(), 1 << 30);
 }

@@ -100,20 +100,8 @@ fn write_with_read_grant_meets_three_bolts() {
     rules.begin(Class::Definition);
     authorized.authorizer(Some(move |context: AuthContext<'_>| rules.judge(&context))).unwrap();
     // Statements that do not write into this file, or that the other bolts are not there for.
-    let others = [
-        "TEMP",
-        "temp.",
-        "EXPLAIN",
-        "VACUUM",
-        "ATTACH",
-        "DETACH",
-        "PRAGMA",
-        "BEGIN",
-        "COMMIT",
-        "SAVEPOINT",
-        "RELEASE",
-        "ROLLBACK",
-    ];
+    let others =
+        ["TEMP", "temp.", "EXPLAIN", "VACUUM", "ATTACH", "DETACH", "PRAGMA", "BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK"];
     for sql in WRITES {
         if sql.contains("load_extension") {
             continue;
@@ -145,8 +133,7 @@ fn connections_are_hardened() {
         assert_eq!(session.connection.limit(Limit::SQLITE_LIMIT_ATTACHED).unwrap(), 0);
         assert_eq!(session.connection.is_readonly("main").unwrap(), access == Access::Read);
         session.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).unwrap();
-        let pragma =
-            |name: &str| session.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
+        let pragma = |name: &str| session.connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(pragma("query_only"), i64::from(access == Access::Read));
         assert_eq!(pragma("cell_size_check"), 1);
         assert_eq!(pragma("temp_store"), 1);
@@ -155,9 +142,8 @@ fn connections_are_hardened() {
 
 #[tokio::test]
 async fn write_grants_have_limits_too() {
-    let fixture = Fixture::new(&format!(
-        "{SCRIPT} CREATE VIRTUAL TABLE f USING fts5(y); CREATE TABLE s(id INTEGER PRIMARY KEY AUTOINCREMENT);"
-    ));
+    let fixture =
+        Fixture::new(&format!("{SCRIPT} CREATE VIRTUAL TABLE f USING fts5(y); CREATE TABLE s(id INTEGER PRIMARY KEY AUTOINCREMENT);"));
     let database = fixture.open(Access::Write);
     for (sql, expected) in [
         ("INSERT INTO sqlite_master VALUES ('table', 'x', 'x', 2, '')", "denied: INSERT into sqlite_master: the table belongs"),
@@ -195,9 +181,7 @@ async fn write_grants_have_limits_too() {
 async fn stacked_statements() {
     let fixture = Fixture::new(SCRIPT);
     let database = fixture.open(Access::Write);
-    for sql in
-        ["SELECT 1; SELECT 2", "SELECT 1; DELETE FROM a", "DELETE FROM a; SELECT 1", "SELECT 1;;; garbage", "SELECT ';'; ';'"]
-    {
+    for sql in ["SELECT 1; SELECT 2", "SELECT 1; DELETE FROM a", "DELETE FROM a; SELECT 1", "SELECT 1;;; garbage", "SELECT ';'; ';'"] {
         check(&database, sql, "", "invalid: only one statement may be given").await;
         check_change(&database, sql, "invalid: only one statement may be given").await;
     }
@@ -274,8 +258,7 @@ async fn sqlite_tricks_long_functions() {
     // Many of them, but on short values.
     let folded = (0..40).fold("b".to_owned(), |inner, _| format!("replace({inner}, 'o', '0')"));
     check(&database, &format!("SELECT {folded} FROM a"), "", r#"[["0ne"],["tw0"]]"#).await;
-    let length =
-        |wanted: usize| format!("SELECT length(replace({folded}, 'o', printf('%.*c', {wanted}, 'x'))) FROM a WHERE id = 1");
+    let length = |wanted: usize| format!("SELECT length(replace({folded}, 'o', printf('%.*c', {wanted}, 'x'))) FROM a WHERE id = 1");
     check(&database, &length(100_000), "", "[[3]]").await;
     check(&database, &length(300_000), "", "too large: ").await;
     // The next statement has long values again.

@@ -41,13 +41,8 @@ async fn names_of_columns_are_unique() {
     let found = database.query(sql.to_owned(), String::new(), OBJECTS, soon()).await.unwrap();
     assert_eq!(found.rows, r#"[{"id":1,"id_3":1,"name":"a","id_2":1,"q\"":"x"}]"#);
     let column = |name: &str, declared_type: &str| Column { name: name.to_owned(), declared_type: declared_type.to_owned() };
-    let columns = [
-        column("id", "INTEGER"),
-        column("id_3", "INTEGER"),
-        column("name", "VARCHAR(10)"),
-        column("id_2", ""),
-        column("q\"", ""),
-    ];
+    let columns =
+        [column("id", "INTEGER"), column("id_3", "INTEGER"), column("name", "VARCHAR(10)"), column("id_2", ""), column("q\"", "")];
     assert_eq!(found.columns, columns);
     let found = database.query("SELECT id, id FROM t WHERE 0".to_owned(), String::new(), OBJECTS, soon()).await.unwrap();
     assert_eq!((found.rows.as_str(), found.row_count, found.cut), ("[]", 0, None));
@@ -81,8 +76,7 @@ async fn huge_cells_are_refused() {
     let fixture = Fixture::new(
         "CREATE TABLE t(id INTEGER PRIMARY KEY, x, y); INSERT INTO t VALUES (1, zeroblob(5000000), 'a'), (2, zeroblob(5), 'b')",
     );
-    let database =
-        fixture.open_with(Access::Write, SqlLimits { value_bytes_max: 100_000, result_bytes_max: 300_000, ..limits() });
+    let database = fixture.open_with(Access::Write, SqlLimits { value_bytes_max: 100_000, result_bytes_max: 300_000, ..limits() });
     let refused = "too large: a value";
     check(&database, "SELECT x FROM t WHERE id = 1", "", refused).await;
     check(&database, "SELECT hex(x) FROM t WHERE id = 1", "", refused).await;

@@ -69,8 +69,7 @@ async fn returning_answers_and_commits() {
     assert_eq!((found.rows.as_str(), found.row_count), ("[[3]]", 1));
     assert_eq!(count(&fixture.path, "people"), 5);
     check(&database, "DELETE FROM people WHERE id > 1 RETURNING id", "", "[[2],[3],[4],[5]]").await;
-    check(&database, "WITH c(x) AS (VALUES ('z')) INSERT INTO people(name) SELECT x FROM c RETURNING name", "", r#"[["z"]]"#)
-        .await;
+    check(&database, "WITH c(x) AS (VALUES ('z')) INSERT INTO people(name) SELECT x FROM c RETURNING name", "", r#"[["z"]]"#).await;
 }
 
 #[tokio::test]

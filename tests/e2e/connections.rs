@@ -1,6 +1,9 @@
 //! Clients that hold connections, or send what they should not. Names and ids follow the catalogue of attacks, group C. Deadlines are set
 //! short; a test waits for the host to close, never for a time.
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::time::Duration;
@@ -133,4 +136,41 @@ fn a_body_in_many_small_pieces_is_put_together() {
         stream.write_all(piece).unwrap();
     }
     assert_eq!(client::read(&mut stream).text(), "pieces");
+}
+
+#[tokio::test]
+async fn http2_answers_many_streams_at_once() {
+    let host = Plugins::new().wat("echo-bare").start();
+    let stream = tokio::net::TcpStream::connect(host.address).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut calls = tokio::task::JoinSet::new();
+    for id in 0..50 {
+        let mut sender = sender.clone();
+        calls.spawn(async move {
+            let body = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {
+                "name": "echo-bare_echo", "arguments": {"text": format!("stream {id}")},
+                "_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}});
+            let request = hyper::Request::post("http://localhost/mcp")
+                .header("content-type", "application/json")
+                .header("accept", "application/json, text/event-stream")
+                .header("mcp-protocol-version", "2026-07-28")
+                .header("mcp-method", "tools/call")
+                .header("mcp-name", "echo-bare_echo")
+                .body(Full::new(Bytes::from(body.to_string())))
+                .unwrap();
+            let answer = sender.send_request(request).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((&answer["id"], &answer["result"]["content"][0]["text"]), (&json!(id), &json!(format!("stream {id}"))));
+        });
+    }
+    while let Some(call) = calls.join_next().await {
+        call.unwrap();
+    }
+    drop(sender);
+    connection.abort();
+    // Gone before the host drains, which would wait for it.
+    let _ = connection.await;
 }

@@ -79,6 +79,11 @@ fn g10_recurse_forever_again_and_again() {
 fn g12_return_huge() {
     let host = host();
     attack(&host, "hostile_return_huge", 502, 1004);
+    // What fits the guest's memory meets the limit of what a guest may hand over, and then that of what a client gets.
+    for bytes in [9 << 20, 5 << 20] {
+        let answer = client::call(host.address, "hostile_return_huge", json!({ "amount": bytes }));
+        assert_eq!((answer.status, answer.code()), (502, 1004), "{answer:?}");
+    }
     let many = client::call(host.address, "hostile_return_many", json!({}));
     assert!(many.code() == 1004 || many.code() == 1003, "{many:?}");
     assert_good(&host);
@@ -142,6 +147,15 @@ fn t06_state_in_globals_begins_anew_in_every_call() {
     let host = host();
     for _ in 0..3 {
         assert_eq!(client::call(host.address, "hostile_state_in_globals", json!({})).text(), "1");
+    }
+}
+
+#[test]
+fn every_attack_has_a_test() {
+    let tools = client::modern(host().address, "tools/list", json!({})).json();
+    for tool in tools["result"]["tools"].as_array().unwrap() {
+        let name = tool["name"].as_str().unwrap();
+        assert!(include_str!("hostile.rs").contains(&format!("\"{name}\"")), "no test calls {name}");
     }
 }
 

@@ -51,7 +51,6 @@ impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let limits = Arc::new(config.limits());
-        let clock = Clock::system();
         for (name, database) in &config.databases {
             create(database).with_context(|| format!("the database {name:?} could not be created"))?;
         }
@@ -60,10 +59,10 @@ impl Host {
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let code = CodeCache::open(&engine, &config.state);
         let sql = Sql::new(&config.databases, &limits);
-        let loader = Loader { engine, code, sql, offered: config.offered(), limits: Arc::clone(&limits), clock: clock.clone() };
+        let loader = Loader { engine, code, sql, offered: config.offered(), limits: Arc::clone(&limits), clock: Clock::system() };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new());
-        let dispatch = Arc::new(Dispatch::new(Arc::clone(&registry), long_calls.handle().clone(), Arc::clone(&limits), clock));
+        let dispatch = Arc::new(Dispatch::new(Arc::clone(&registry), long_calls.handle().clone(), Arc::clone(&limits)));
         Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
     }
 

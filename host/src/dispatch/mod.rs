@@ -12,7 +12,6 @@ pub use error::CallError;
 
 use crate::auth::Principal;
 use crate::caps::budget::CallTag;
-use crate::clock::Clock;
 use crate::ids::CallRef;
 use crate::limits::Limits;
 use crate::mcp::{Params, Request, Version, headers, strict, write};
@@ -39,14 +38,13 @@ pub struct Dispatch {
     admission: Admission,
     long_calls: tokio::runtime::Handle,
     limits: Arc<Limits>,
-    clock: Clock,
 }
 
 impl Dispatch {
     /// `long_calls` is the runtime that calls move to when they have used up their first tick.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, long_calls: tokio::runtime::Handle, limits: Arc<Limits>, clock: Clock) -> Self {
-        Self { registry, admission: Admission::new(&limits), long_calls, limits, clock }
+    pub fn new(registry: Arc<Registry>, long_calls: tokio::runtime::Handle, limits: Arc<Limits>) -> Self {
+        Self { registry, admission: Admission::new(&limits), long_calls, limits }
     }
 
     /// What is loaded.
@@ -59,12 +57,6 @@ impl Dispatch {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// The time of day.
-    #[must_use]
-    pub fn clock(&self) -> &Clock {
-        &self.clock
     }
 
     /// Answers one request with a whole JSON-RPC message.

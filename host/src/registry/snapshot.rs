@@ -92,12 +92,6 @@ impl Snapshot {
         self.instructions = Some(instructions.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty());
     }
 
-    /// The bindings in force, by plugin name.
-    #[must_use]
-    pub fn bindings(&self) -> &[Arc<Binding>] {
-        &self.bindings
-    }
-
     /// The tool of that name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Tool> {

@@ -33,7 +33,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut strea
     // hyper's own sniffing has no deadline; this has.
     let sniffed = tokio::time::timeout(limits.first_byte_max, sniff(&mut stream)).await;
     let Ok(Ok((first_bytes, is_h2))) = sniffed else { return };
-    let watch = Watch::new();
+    let watch = Watch::new(is_h2);
     let io = TokioIo::new(WatchedIo::new(stream, first_bytes, Rc::clone(&watch)));
     let service = service_fn(|request| {
         let in_flight = InFlight::begin(&watch);

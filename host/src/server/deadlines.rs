@@ -29,17 +29,21 @@ pub(super) struct Watch {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     in_flight: Cell<u32>,
+    is_h2: bool,
     write_stalled_since: Cell<Option<Instant>>,
 }
 
 impl Watch {
-    /// Of a connection whose first bytes have just come.
-    pub(super) fn new() -> Rc<Self> {
+    /// Of a connection whose first bytes have just come. On HTTP/2 bytes between requests are mostly not heads but pings and windows, so
+    /// there a head has the time that an idle connection has.
+    pub(super) fn new(is_h2: bool) -> Rc<Self> {
         let now = Instant::now();
+        let phase = if is_h2 { Phase::Idle } else { Phase::Head };
         Rc::new(Self {
-            phase: Cell::new(Phase::Head),
+            phase: Cell::new(phase),
             since: Cell::new(now),
             in_flight: Cell::new(0),
+            is_h2,
             write_stalled_since: Cell::new(None),
         })
     }
@@ -104,7 +108,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for WatchedIo<S> {
         }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if self.watch.phase.get() == Phase::Idle && buf.filled().len() > before {
+        if self.watch.phase.get() == Phase::Idle && !self.watch.is_h2 && buf.filled().len() > before {
             self.watch.enter(Phase::Head);
         }
         polled

@@ -208,3 +208,77 @@ pub(super) fn empty(status: StatusCode) -> Response<Reply> {
     *response.status_mut() = status;
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CallRef;
+    use crate::runtime::Limit;
+    use std::time::Duration;
+
+    fn shown(problem: &Problem<'_>) -> (u16, Option<i64>) {
+        let (status, code) = status(problem);
+        (status.as_u16(), code)
+    }
+
+    #[test]
+    fn the_table_of_problems() {
+        for (problem, expected) in [
+            (Problem::Guard(Refusal::MalformedHost), (400, None)),
+            (Problem::Guard(Refusal::Host), (403, Some(-32600))),
+            (Problem::Guard(Refusal::Origin), (403, Some(-32600))),
+            (Problem::NoPath, (404, None)),
+            (Problem::Method, (405, None)),
+            (Problem::HeadTooLarge, (431, None)),
+            (Problem::UriTooLong, (414, None)),
+            (Problem::TransferEncoding, (400, None)),
+            (Problem::MediaType, (415, None)),
+            (Problem::NotAcceptable, (406, None)),
+            (Problem::TooLarge(1), (413, None)),
+            (Problem::SlowRequest, (408, None)),
+            (Problem::Incomplete, (400, None)),
+            (Problem::NotText, (400, Some(-32700))),
+            (Problem::Bounds(BoundsError::Depth(1)), (400, Some(-32700))),
+            (Problem::Message(MessageError::Parse(String::new())), (400, Some(-32700))),
+            (Problem::Message(MessageError::Malformed { message: String::new(), id: None }), (400, Some(-32600))),
+            (Problem::Message(MessageError::Params { message: String::new(), id: None }), (400, Some(-32602))),
+            (Problem::Unexpected(""), (400, Some(-32600))),
+            (Problem::Meta(""), (400, Some(-32602))),
+            (Problem::Legacy(LegacyError::NoSession), (400, Some(-32600))),
+            (Problem::Legacy(LegacyError::UnknownSession), (404, Some(-32600))),
+            (Problem::Legacy(LegacyError::NoRandomness), (500, Some(-32603))),
+        ] {
+            assert_eq!(shown(&problem), expected, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_of_calls_in_both_eras() {
+        type Call = fn(CallRef) -> CallError;
+        let reference = CallRef::next();
+        let calls: [(Call, i64, u16, u16); 10] = [
+            (|_| CallError::Params(String::new()), -32602, 200, 200),
+            (|_| CallError::HeaderMismatch(String::new()), -32020, 400, 200),
+            (|_| CallError::Version(String::new()), -32022, 400, 200),
+            (|_| CallError::NoMethod(String::new()), -32601, 404, 200),
+            (|_| CallError::NoTarget(String::new()), -32602, 200, 200),
+            (|_| CallError::TenantBusy, 1001, 429, 429),
+            (|_| CallError::HostBusy, 1002, 503, 503),
+            (|reference| CallError::Deadline { of: Limit::CpuTime, limit: Duration::from_secs(1), reference }, 1003, 504, 200),
+            (|reference| CallError::PluginFailed { reference }, 1004, 502, 200),
+            (|reference| CallError::Internal { reference }, -32603, 500, 200),
+        ];
+        for (call, code, stateless, legacy) in calls {
+            assert_eq!(shown(&Problem::Call(call(reference))), (stateless, Some(code)));
+            assert_eq!(shown(&Problem::Legacy(call(reference).into())), (legacy, Some(code)));
+        }
+    }
+
+    #[test]
+    fn who_has_to_come_back_later_is_told_when() {
+        for (call, status) in [(CallError::TenantBusy, 429), (CallError::HostBusy, 503)] {
+            let response = problem(&Problem::Call(call), Some("7"));
+            assert_eq!((response.status().as_u16(), response.headers()[header::RETRY_AFTER].to_str().unwrap()), (status, "1"));
+        }
+    }
+}

@@ -25,13 +25,7 @@ pub struct Sql {
 /// Databases that a binding was granted, each with a pool of its own: what one plugin does to its connections is nobody else's trouble.
 #[derive(Debug)]
 pub struct SqlCap {
-    databases: BTreeMap<String, Granted>,
-}
-
-#[derive(Debug)]
-struct Granted {
-    access: Access,
-    database: SqliteDatabase,
+    databases: BTreeMap<String, SqliteDatabase>,
 }
 
 impl Sql {
@@ -53,7 +47,7 @@ impl Sql {
             let database = match database.engine {
                 Engine::Sqlite => SqliteDatabase::open(&database.path, access, self.limits(grant))?,
             };
-            databases.insert(name.clone(), Granted { access, database });
+            databases.insert(name.clone(), database);
         }
         Ok((!databases.is_empty()).then_some(SqlCap { databases }))
     }
@@ -84,8 +78,7 @@ pub struct SqlView<'a> {
 impl SqlView<'_> {
     /// A name that was not granted is like one that does not exist.
     fn database(&self, name: &str) -> Result<&SqliteDatabase, SqlError> {
-        let granted = self.cap.and_then(|cap| cap.databases.get(name));
-        granted.map(|granted| &granted.database).ok_or_else(|| self.denied(name))
+        self.cap.and_then(|cap| cap.databases.get(name)).ok_or_else(|| self.denied(name))
     }
 
     fn denied(&self, name: &str) -> SqlError {
@@ -102,7 +95,7 @@ impl wit::Host for SqlView<'_> {
         self.budget.charge_host_call()?;
         let granted = self.cap.iter().flat_map(|cap| &cap.databases);
         Ok(granted
-            .map(|(name, granted)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: granted.access.into() })
+            .map(|(name, database)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: database.access().into() })
             .collect())
     }
 

@@ -12,6 +12,7 @@ use crate::runtime::{CodeCache, Engine};
 use crate::server::App;
 use anyhow::Context as _;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 /// The configuration, with the arguments in their places.
@@ -33,6 +34,9 @@ pub(super) fn logging(config: &Config) {
         LogFormat::Json => subscriber.json().try_init(),
     };
 }
+
+/// A guest gives way at the next tick of the epoch; only a compilation may take longer, and is left behind.
+const SHUT_DOWN_MAX: Duration = Duration::from_millis(200);
 
 /// A host that is starting: everything but its sockets.
 pub struct Host {
@@ -87,9 +91,9 @@ impl Host {
         });
     }
 
-    /// Ends what is still running, without waiting for it.
+    /// Ends what is still running. Has to come before the runtime ends that the calls came from, whose clock they use.
     pub fn shut_down(self) {
-        self.long_calls.shutdown_background();
+        self.long_calls.shutdown_timeout(SHUT_DOWN_MAX);
     }
 }
 

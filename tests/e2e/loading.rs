@@ -96,6 +96,8 @@ fn a_second_plugin_from_the_sdk_answers() {
     let host = Plugins::new().guest("greeter").start();
     let State::Loaded { tools, grants, .. } = host.state("greeter") else { panic!("{:?}", host.state("greeter")) };
     assert!(!tools.is_empty() && grants.is_empty());
+    let greeting = client::call(host.address, "greeter_greet", json!({"name": "Ada"}));
+    assert!(greeting.body.contains("Ada") && greeting.json()["result"].get("isError").is_none(), "{greeting:?}");
 }
 
 #[test]

@@ -151,7 +151,7 @@ impl<'d> Table<'d> {
         let unknown = self.entries.iter().filter(|(key, _)| !keys.contains(&key.get_ref().as_ref()));
         match unknown.min_by_key(|(key, _)| key.span().start) {
             // A section of named sections.
-            _ if keys.is_empty() => Ok(self),
+            _ if keys.is_empty() && self.document.below(self.section).is_some() => Ok(self),
             None => Ok(self),
             Some((key, value)) => Err(self.unknown(&self.field(key, value), keys)),
         }

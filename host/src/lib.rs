@@ -18,4 +18,5 @@ pub mod mcp;
 pub mod registry;
 pub mod runtime;
 pub mod server;
+pub mod tasks;
 pub mod wit;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["ids", "limits", "clock"],
     &["wit", "mcp", "manifest"],
-    &["grants"],
+    &["grants", "tasks"],
     &["config"],
     &["caps", "auth"],
     &["runtime"],
@@ -27,7 +27,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wasmtime_wasi", &["runtime"]),
     ("hyper", &["server"]),
     ("hyper_util", &["server"]),
-    ("rusqlite", &["caps"]),
+    ("rusqlite", &["caps", "tasks"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
 ];

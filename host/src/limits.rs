@@ -194,6 +194,24 @@ limits! {
     /// How soon it should come back.
     session_stream_retry: Duration = Duration::from_secs(1);
 
+    // --- tasks ----------------------------------------------------------------------------------------------------------------
+    /// Tasks of one tenant whose records are kept, finished ones included: more than one a second for as long as a record is kept.
+    tasks_max: usize = 1_000;
+    /// How long a call is waited for before it becomes a task. Most calls end sooner, and their clients need not ask again.
+    task_grace: Duration = Duration::from_millis(250);
+    /// How often clients should ask what has become of a task.
+    task_poll_interval: Duration = Duration::from_millis(500);
+    /// Time on the wall of one task, waits for its client included.
+    task_wall_time_max: Duration = Duration::from_secs(60 * 60);
+    /// How long the record of a task outlives the time that the task may take: a client that was away for a while still finds its result.
+    task_ttl: Duration = Duration::from_secs(10 * 60);
+    /// The most that the record of a task is kept, from its creation.
+    task_ttl_max: Duration = Duration::from_secs(2 * 60 * 60);
+    /// Results of one tenant's tasks together; one alone may have as much as any output. A thousand of the largest would fill the disk.
+    task_outcomes_bytes_max: usize = 256 * MIB;
+    /// What a task says about where it stands; the rest is cut.
+    task_message_bytes_max: usize = KIB;
+
     // --- sql ------------------------------------------------------------------------------------------------------------------
     /// Rows of one result; a grant may lower it.
     sql_rows_max: u32 = 1_000;

@@ -63,6 +63,8 @@ pub struct Http {
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins whose web pages may call.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// `legacy_sse`: whether the transport of 2024-11-05, with its two endpoints, is served as well.
+    pub legacy_sse: bool,
 }
 
 /// A database that manifests can ask for.

@@ -20,7 +20,7 @@ const AUTHORS: &[&str] = &["name", "version", "description", "component", "prefi
 const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["plugins", "state", "listen", "http", "databases", "tasks", "limits", "log"]),
     ("listen", &["http", "admin"]),
-    ("http", &["allowed_hosts", "allowed_origins"]),
+    ("http", &["allowed_hosts", "allowed_origins", "legacy_sse"]),
     ("databases", &[]),
     ("databases.<database>", &["engine", "path", "init"]),
     ("tasks", &["store"]),
@@ -117,6 +117,7 @@ fn http(table: &Table<'_>) -> Result<Http, ConfigError> {
     Ok(Http {
         allowed_hosts: exact(table, "allowed_hosts", hosts, AllowedHost::parse)?,
         allowed_origins: exact(table, "allowed_origins", origins, AllowedOrigin::parse)?,
+        legacy_sse: table.get("legacy_sse").map(|field| field.flag()).transpose()?.unwrap_or(false),
     })
 }
 

@@ -101,7 +101,7 @@ impl CallError {
     pub fn data(&self) -> Option<String> {
         match self {
             Self::Version(requested) => {
-                let supported = [crate::mcp::Version::NEWEST.as_str()];
+                let supported = [Version::NEWEST.as_str()];
                 Some(serde_json::json!({ "supported": supported, "requested": requested }).to_string())
             }
             Self::NoResource { uri, .. } => Some(serde_json::json!({ "uri": uri }).to_string()),

@@ -176,11 +176,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_waits_once_and_comes_in_order() {
-        let filter = Filter {
-            lists: vec![Listing::Tools],
-            resources: HashSet::from(["a:b".to_owned()]),
-            tasks: HashSet::from(["t".to_owned()]),
-        };
+        let filter =
+            Filter { lists: vec![Listing::Tools], resources: HashSet::from(["a:b".to_owned()]), tasks: HashSet::from(["t".to_owned()]) };
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let acknowledged = acknowledged("7", &filter);
         assert_eq!(
@@ -193,7 +190,8 @@ mod tests {
         let place = changes.listen(&crate::ids::TenantId::local(), Arc::downgrade(&listener));
         let task = |members: &str| Change::Task { id: "t".into(), members: members.into() };
         let resource = |uri: &str| Change::Resource(uri.into());
-        for change in [task("\"s\":1"), resource("a:b"), Change::List(Listing::Prompts), resource("a:b"), resource("c:d"), task("\"s\":2")] {
+        for change in [task("\"s\":1"), resource("a:b"), Change::List(Listing::Prompts), resource("a:b"), resource("c:d"), task("\"s\":2")]
+        {
             changes.publish(&crate::ids::TenantId::local(), &change);
         }
         let listen = Listen { id: "7".to_owned(), acknowledged, waiting, _place: place };

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::ids::CallRef;
 use crate::limits::Limits;
 use crate::mcp::{Abilities, Request, Version, headers, strict};
-use crate::registry::{Binding, Found, Listed, Registry, Snapshot, Tool};
+use crate::registry::{Binding, Found, Listed, Registry, Tool};
 use crate::runtime::{Ask, Done, Export, GuestError, Reference};
 use crate::tasks::Store;
 use crate::wit::cofferdam::mcp::types::Failure;

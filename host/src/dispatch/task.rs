@@ -331,7 +331,8 @@ impl Dispatch {
         let tasks = Arc::clone(&self.tasks);
         let begun = self.long_calls.spawn(async move {
             tasks.store.create(task).await?;
-            let running = Arc::new(Running { owner, abort: Mutex::default(), open: tokio::sync::Mutex::default(), answered: Notify::new() });
+            let running =
+                Arc::new(Running { owner, abort: Mutex::default(), open: tokio::sync::Mutex::default(), answered: Notify::new() });
             tasks.running().insert(id.clone(), Arc::clone(&running));
             let followed = tokio::spawn(Arc::clone(&tasks).follow(Arc::clone(&running), id, work, leg, round));
             *running.abort.lock().unwrap_or_else(PoisonError::into_inner) = Some(followed.abort_handle());

@@ -263,6 +263,17 @@ impl<'d> Field<'d> {
         self.within(time, bounds, duration_text)
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&self) -> Result<bool, DocumentError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            DeValue::String(text) if matches!(text.as_ref(), "true" | "false") => {
+                Err(self.wrong("true or false").with_help(format!("write {text} without quotes")))
+            }
+            _ => Err(self.wrong("true or false")),
+        }
+    }
+
     /// A whole number from 1 on.
     pub(crate) fn count(&self) -> Result<u32, DocumentError> {
         let expected = "a whole number such as 100";

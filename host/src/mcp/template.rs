@@ -83,7 +83,11 @@ mod tests {
     #[test]
     fn uris_fit_what_templates_expand_to() {
         for (template, good, bad) in [
-            ("test://template/{id}/data", &["test://template/123/data", "test://template/a%20b/data"][..], &["test://template//data", "test://template/a/b/data", "test://template/1/data/"][..]),
+            (
+                "test://template/{id}/data",
+                &["test://template/123/data", "test://template/a%20b/data"][..],
+                &["test://template//data", "test://template/a/b/data", "test://template/1/data/"][..],
+            ),
             ("file:///{+path}", &["file:///a/b.txt"], &["file:///", "file:///a?x=1"]),
             ("db://{table}{?limit,offset}", &["db://t", "db://t?limit=1&offset=2"], &["db://", "db://t/x"]),
             ("a{/x,y}", &["a/1", "a/1/2"], &["a", "a/"]),

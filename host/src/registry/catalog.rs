@@ -70,9 +70,8 @@ impl Catalog {
                 operations.push(operation);
             }
         }
-        let not_exported = |what: &str, export: &str| {
-            Err(format!("the catalog lists {what}, but the component does not export cofferdam:mcp/{export}"))
-        };
+        let not_exported =
+            |what: &str, export: &str| Err(format!("the catalog lists {what}, but the component does not export cofferdam:mcp/{export}"));
         if !catalog.prompts.is_empty() && !exports(Export::Prompts) {
             return not_exported("prompts", "prompts");
         }

@@ -4,16 +4,18 @@ use super::catalog::Catalog;
 use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
+use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Grants, Offered};
 use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::runtime::{self, CodeCache, Engine, Guest};
+use crate::runtime::{self, CodeCache, Engine, Granted, Guest};
+use crate::topics::Changes;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// What became of one plugin.

@@ -145,7 +145,7 @@ pub struct Job {
 }
 
 /// What comes out of a call.
-pub type CallResult = Result<Result<Done, Failure>, GuestError>;
+pub(super) type CallResult = Result<Result<Done, Failure>, GuestError>;
 /// A call that is ready to run.
 pub type Call = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 

@@ -46,11 +46,7 @@ fn signs_of_life(limits: &Limits) -> Interval {
 }
 
 /// What a request says before its answer, and its answer. When nobody reads any more, the request is dropped, and with it the call.
-pub(super) fn until_answered(
-    queue: Arc<Queue>,
-    work: impl Future<Output = Response<Reply>> + 'static,
-    limits: &Limits,
-) -> Response<Reply> {
+pub(super) fn until_answered(queue: Arc<Queue>, work: impl Future<Output = Response<Reply>> + 'static, limits: &Limits) -> Response<Reply> {
     let mut alive = signs_of_life(limits);
     let make = move |frames: mpsc::Sender<Bytes>| async move {
         let mut work = std::pin::pin!(work);

@@ -100,7 +100,9 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
         Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
-        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) | Problem::Batch(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
+        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) | Problem::Batch(_) => {
+            (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST))
+        }
         Problem::Message(MessageError::Params { .. }) | Problem::Meta(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_PARAMS)),
         Problem::Headers(_) => (StatusCode::BAD_REQUEST, Some(code::HEADER_MISMATCH)),
         Problem::Call(error) => (call_status(error), Some(error.code())),

@@ -45,7 +45,6 @@
 mod form;
 mod sampling;
 
-use crate::bindings::imports::types::{KeyedRequest, Request};
 use crate::{Context, Failure, Result};
 use alloc::format;
 use alloc::string::String;
@@ -54,10 +53,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::bindings::imports::types::{InputRequired, KeyedRequest, Request};
 pub use form::{Answer, Form, FormAnswer, Link, LinkAnswer};
 pub use sampling::{Sampled, Sampling};
 
-/// What can be asked with [`Context::ask`]: one question, or a tuple of up to eight.
+/// What can be asked with [`Context::ask`]: one question, or several: a tuple of up to eight, a `Vec`, an `Option`.
 pub trait Question {
     /// What comes back.
     type Answer;
@@ -189,6 +189,28 @@ impl Question for Roots {
         }
         open_question(open, &self.key, Request::Roots);
         Ok(None)
+    }
+}
+
+/// A question that is asked only sometimes, such as when the client can answer it.
+impl<Q: Question> Question for Option<Q> {
+    type Answer = Option<Q::Answer>;
+
+    fn look_up(&self, cx: &Context, open: &mut Vec<KeyedRequest>) -> Result<Option<Self::Answer>> {
+        match self {
+            Some(question) => Ok(question.look_up(cx, open)?.map(Some)),
+            None => Ok(Some(None)),
+        }
+    }
+}
+
+/// As many questions as there are things to ask about.
+impl<Q: Question> Question for Vec<Q> {
+    type Answer = Vec<Q::Answer>;
+
+    fn look_up(&self, cx: &Context, open: &mut Vec<KeyedRequest>) -> Result<Option<Self::Answer>> {
+        let answers: Vec<_> = self.iter().map(|question| question.look_up(cx, open)).collect::<Result<_>>()?;
+        Ok(answers.into_iter().collect())
     }
 }
 

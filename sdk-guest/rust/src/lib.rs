@@ -248,33 +248,48 @@ extern crate std;
 // So that `#[plugin]` works in this crate's own tests.
 extern crate self as cofferdam_plugin;
 
+pub mod ask;
 mod bindings;
+pub mod changes;
+pub mod client;
+mod completion;
+pub mod content;
+mod contents;
 mod context;
+mod exports;
 mod failure;
+mod fields;
 mod host;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
 mod panic;
 mod plugin;
+mod prompts;
 mod reply;
 mod schema;
 pub mod sql;
+mod template;
 pub mod testing;
 
-pub use cofferdam_plugin_macros::{plugin, query, update};
-pub use context::{Caller, Context};
+pub use cofferdam_plugin_macros::{complete, plugin, prompt, query, resource, update};
+pub use completion::{IntoSuggestions, Others, Suggestions};
+pub use contents::{Contents, IntoContents};
+pub use context::{Caller, ClientAbilities, Context};
 pub use failure::{Failure, FailureKind, Result};
 pub use host::{now_ms, now_rfc3339, random_bytes, rfc3339};
+pub use prompts::{IntoPrompt, Message, Prompt};
 pub use reply::{IntoReply, Json, RawJson, Reply};
 #[doc(no_inline)]
 pub use {schemars, serde, serde_json};
 
 /// What plugins are made of: `use cofferdam_plugin::prelude::*;` in the plugin's module.
 pub mod prelude {
-    pub use crate::{Context, Failure, IntoReply, Json, RawJson, Reply, Result, log, sql};
+    pub use crate::content::Content;
+    pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
+    pub use crate::{changes, client, log, sql};
+    pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
-    pub use crate::{query, update};
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;
     pub use alloc::string::{String, ToString};
@@ -283,13 +298,6 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
-}
-
-/// The records that replies are made of, where [`Reply`]'s own functions are not enough.
-pub mod content {
-    pub use crate::bindings::imports::types::{
-        Annotations, BinaryContent, Body, Content, EmbeddedResource, Icon, Resource, ResourceContents, Role, TextContent,
-    };
 }
 
 /// What a plugin offers, as the host sees it. `#[plugin]` makes it; tests look at it.
@@ -303,17 +311,28 @@ pub mod catalog {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::catalog::export_catalog;
+    pub use crate::bindings::completion::export_completion;
+    pub use crate::bindings::imports::types::Argument;
+    pub use crate::bindings::prompts::export_prompts;
     pub use crate::bindings::query::export_query;
+    pub use crate::bindings::resources::export_resources;
     pub use crate::bindings::update::export_update;
-    pub use crate::bindings::{catalog, imports, query, update};
-    pub use crate::plugin::{Describe, OperationSpec, PluginSpec, Queries, TopicSpec, Updates, arguments, describe, no_such_operation};
+    pub use crate::bindings::{catalog, completion, imports, prompts, query, resources, update};
+    pub use crate::contents::{contents, no_such_resource};
+    pub use crate::plugin::{Completions, Describe, Of, Prompts, Queries, Resources, Updates};
+    pub use crate::plugin::{IconSpec, OperationSpec, PluginSpec, PromptSpec, ResourceSpec, TopicSpec};
+    pub use crate::plugin::{arguments, describe, no_such_operation, prompt_arguments};
+    pub use crate::template::{fits, variables};
     pub use crate::{__panic_handler as panic_handler, panic::panicked};
-    pub use crate::{Context, IntoReply, Reply, Result};
+    pub use crate::{Contents, Context, IntoContents, IntoPrompt, IntoReply, IntoSuggestions, Others, Prompt, Reply, Result, Suggestions};
+    pub use alloc::string::String;
+    pub use core::default::Default;
     pub use core::option::Option::{None, Some};
-    pub use core::result::Result::Err;
+    pub use core::result::Result::{Err, Ok};
 
-    /// Schemas of inputs, results and events.
+    /// Schemas of inputs, results, events and prompts.
     pub mod schema {
+        pub use crate::fields::prompt_arguments;
         pub use crate::schema::{event, input, no_arguments};
     }
 }

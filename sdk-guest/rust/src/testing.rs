@@ -277,7 +277,7 @@ impl<P> Client<P> {
                 let again = responses.iter().any(|response| response.key == request.key);
                 responses.extend(answer.filter(|_| !again).cloned());
             }
-            if responses.len() < known + asked.requests.len() {
+            if responses.len() == known && !asked.requests.is_empty() {
                 return result;
             }
             record.round = Some(types::Round { responses, state: asked.state.clone() });

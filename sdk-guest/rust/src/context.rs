@@ -4,6 +4,7 @@ use crate::bindings::imports::types;
 use crate::{Failure, Result};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::RefCell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,6 +88,13 @@ impl Context {
     pub fn keep(&self, state: &impl Serialize) -> Result<()> {
         *self.kept.borrow_mut() = Some(serde_json::to_string(state)?);
         Ok(())
+    }
+
+    /// Ends this round without a question: `return Err(cx.next_round())`. The client comes back at once, and the handler runs again with
+    /// what it [kept](Context::keep). For work that is too long for one call, and for an overload that may be over by then.
+    #[must_use]
+    pub fn next_round(&self) -> Failure {
+        Failure::asks(Vec::new(), Some(self.state_to_keep().unwrap_or_else(|| "null".into())))
     }
 
     pub(crate) fn state_to_keep(&self) -> Option<String> {

@@ -120,22 +120,30 @@ pub(crate) fn in_order(mut properties: Map<String, Value>, order: &[&str]) -> Ve
 /// What a prompt's struct says about its arguments.
 ///
 /// # Panics
-/// When the type is not a struct: there is no call that could fail.
+/// When the type is not a struct of texts: the host then refuses to load the plugin, and says why.
 #[must_use]
 pub fn prompt_arguments<T: DeserializeOwned + JsonSchema>() -> Vec<PromptArgument> {
     let mut schema = schema::of_input::<T>();
+    let is_struct = schema.get("type").is_some_and(|of| of == "object");
     let required = schema.remove("required").unwrap_or_default();
     let required = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|one| one == name));
-    let properties = match schema.remove("properties") {
-        Some(Value::Object(properties)) => properties,
-        #[expect(clippy::panic, reason = "a mistake in the plugin's code; the host then refuses to load it, and says why")]
-        _ => panic!("the arguments of a prompt are the fields of a struct, which `{}` does not have", core::any::type_name::<T>()),
+    let Some(Value::Object(properties)) = schema.remove("properties").or(is_struct.then(|| Value::Object(Map::new()))) else {
+        no_arguments(core::any::type_name::<T>())
     };
     let argument = |(name, schema): (String, Value)| {
+        if schema.get("type").is_some_and(|of| of == "object" || of == "array") {
+            no_arguments(core::any::type_name::<T>());
+        }
         let text = |key| schema.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
         PromptArgument { required: required(&name), title: text("title"), description: text("description"), name }
     };
     in_order(properties, names::<T>()).into_iter().map(argument).collect()
+}
+
+#[cold]
+#[expect(clippy::panic, reason = "a mistake in the plugin's code; there is no call that could fail")]
+fn no_arguments(of_type: &str) -> ! {
+    panic!("the arguments of a prompt are a struct whose fields can be written as texts, which `{of_type}` is not")
 }
 
 #[cfg(test)]

@@ -152,6 +152,36 @@
 //! # fn main() {}
 //! ```
 //!
+//! A schema of your own takes the place of the one that is made from a type: `input_schema` and `output_schema` of the attribute. The input
+//! is then whatever you can read, [`RawJson`] for instance, and extensions such as `x-mcp-header` have their place; on a type,
+//! `#[schemars(extend("x-mcp-header" = "Region"))]` does the same. An operation that may take long says `task = "optional"`, and goes on as a
+//! task for clients that know tasks.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! /// Imports tickets as another system writes them.
+//! #[update(
+//!     input_schema = r#"{"type":"object","properties":{"tickets":{"type":"array"}},"required":["tickets"]}"#, // or include_str!("...")
+//!     task = "optional",
+//!     icon(src = "https://example.com/import.svg", theme = "dark"),
+//!     meta = r#"{"ui":{"resourceUri":"ui://tickets/import.html"}}"#
+//! )]
+//! fn import(input: RawJson) -> String {
+//!     format!("{} bytes were imported", input.get().len())
+//! }
+//! # }
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::{prelude::json, testing::Client};
+//! # let client = Client::<tickets::Plugin>::new();
+//! # assert_eq!(client.update("import", json!({"tickets": []}))?.first_text(), Some("14 bytes were imported"));
+//! # let [import] = &client.catalog().updates[..] else { panic!() };
+//! # assert!(import.input_schema.starts_with(r#"{"type":"object","properties""#) && import.icons.len() == 1 && import.meta.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Failures
 //!
 //! A function that may fail returns [`Result`]; `?` turns errors into a [`Failure`], whose kind the host translates into the protocol's
@@ -170,6 +200,82 @@
 //! }
 //! # assert_eq!(half("4"), Ok(2));
 //! ```
+//!
+//! # Prompts, resources, completion
+//!
+//! A [`#[prompt]`](macro@prompt) is for people: they choose it at the client, and fill in its arguments. A
+//! [`#[resource]`](macro@resource) is read by its URI, one of its own or any that fits a template. A [`#[complete]`](macro@complete) suggests
+//! values for the arguments of both. The host offers what a plugin has; there is nothing to switch on.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Ticket {
+//!     /// The number of the ticket
+//!     number: u32,
+//! }
+//!
+//! /// Writes an answer to a ticket.
+//! #[prompt(title = "Answer a ticket")]
+//! fn answer(ticket: Ticket) -> Prompt {
+//!     let text = format!("Ticket {}: the printer is on fire", ticket.number);
+//!     Prompt::new()
+//!         .user(Content::embedded_text(format!("tickets://{}", ticket.number), "text/plain", text))
+//!         .user("Write an answer to this ticket. Be kind.")
+//! }
+//!
+//! /// The text of a ticket.
+//! #[resource(template = "tickets://{number}", mime = "text/plain", cache_ms = 60_000)]
+//! fn ticket(ticket: Ticket) -> Option<String> {
+//!     (ticket.number < 100).then(|| format!("Ticket {}: the printer is on fire", ticket.number))
+//! }
+//!
+//! #[complete(template = "tickets://{number}", argument = "number")]
+//! fn number(typed: &str) -> Suggestions {
+//!     Suggestions::starting_with(typed, (0..100).map(|number| number.to_string()))
+//! }
+//! # }
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::testing::Client;
+//! # let client = Client::<tickets::Plugin>::new();
+//! # assert_eq!(client.prompt("answer", &[("number", "7")])?.messages().len(), 2);
+//! # assert_eq!(client.read("tickets://7")?.cache().map(|cache| cache.ttl_ms), Some(60_000));
+//! # assert_eq!(client.complete_template("tickets://{number}", "number", "4", &[])?.values().len(), 11);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Asking the client
+//!
+//! A handler that cannot go on without the person, the client's model or its folders asks for them where it needs them, and goes on with the
+//! answer. This works in queries, updates, prompts and resources; [`ask`] has all of it.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Sure {
+//!     /// Delete it for good
+//!     sure: bool,
+//! }
+//!
+//! /// Deletes all tickets.
+//! #[update(destructive = true)]
+//! fn delete_all(cx: &Context) -> Result<&'static str> {
+//!     let Sure { sure } = cx.elicit("sure", "All tickets will be gone. Are you sure?")?;
+//!     Ok(if sure { "all tickets are gone" } else { "nothing was deleted" })
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # Telling the client
+//!
+//! With `[grants.client]` in the manifest, [`client`] reports progress and sends messages to the client's log; with `[grants.changes]`,
+//! [`changes`] tells all clients that a resource or a list is not what it was.
 //!
 //! # Databases
 //!

@@ -277,12 +277,14 @@ impl<P> Client<P> {
                 let again = responses.iter().any(|response| response.key == request.key);
                 responses.extend(answer.filter(|_| !again).cloned());
             }
-            if responses.len() < known + asked.requests.len() {
+            if responses.len() == known && !asked.requests.is_empty() {
                 return result;
             }
             record.round = Some(types::Round { responses, state: asked.state.clone() });
         }
-        run(&record.into())
+        let result = run(&record.into());
+        self.reports.borrow_mut().extend(recorded());
+        result
     }
 }
 
@@ -327,5 +329,76 @@ impl<P> Clone for Client<P> {
 impl<P> fmt::Debug for Client<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("context", &self.context).field("answers", &self.answers).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FailureKind;
+
+    #[crate::plugin]
+    mod patient {
+        use crate::prelude::*;
+
+        #[query]
+        fn count(cx: &Context) -> Result<String> {
+            let round: u32 = cx.kept().unwrap_or(0);
+            cx.keep(&(round + 1))?;
+            if round < 3 { Err(cx.next_round()) } else { Ok(format!("{round} rounds")) }
+        }
+
+        #[query]
+        fn never(cx: &Context) -> Result<()> {
+            client::progress(1.0, None, None);
+            Err(cx.next_round())
+        }
+
+        #[derive(Deserialize, JsonSchema)]
+        struct Word {
+            word: String,
+        }
+
+        #[update]
+        fn two_words(cx: &Context) -> Result<String> {
+            if cx.kept::<String>().is_none() {
+                cx.keep(&"kept")?;
+            }
+            let first: Word = cx.elicit("first", "One word?")?;
+            let second: Word = cx.elicit("second", "Another word?")?;
+            Ok(format!("{} {} {}", cx.kept::<String>().unwrap_or_default(), first.word, second.word))
+        }
+
+        #[resource(uri = "patient://word")]
+        fn word(cx: &Context) -> Result<Json<String>> {
+            Ok(Json(cx.elicit::<Word>("first", "One word?")?.word))
+        }
+    }
+
+    type Patient = Client<patient::Plugin>;
+
+    #[test]
+    fn a_handler_runs_until_it_is_done_or_nobody_answers() {
+        assert_eq!(Patient::new().query("count", json!({})).unwrap().first_text(), Some("3 rounds"));
+        let client = Patient::new();
+        assert_eq!(client.query("never", json!({})).unwrap_err().kind(), FailureKind::Asks);
+        assert_eq!((client.reports().len(), client.reports().len()), (ROUNDS_MAX, 0));
+    }
+
+    #[test]
+    fn what_is_kept_stays_until_it_is_replaced() {
+        let client = Patient::new().accept("first", json!({"word": "a"}));
+        let failure = client.update("two_words", json!({})).unwrap_err();
+        let asked = failure.asked().unwrap();
+        assert_eq!((asked.requests[0].key.as_str(), asked.state.as_deref()), ("second", Some("\"kept\"")));
+        let client = client.accept("second", json!({"word": "b"}));
+        assert_eq!(client.update("two_words", json!({})).unwrap().first_text(), Some("kept a b"));
+    }
+
+    #[test]
+    fn resources_ask_too_and_have_a_media_type() {
+        let read = Patient::new().accept("first", json!({"word": "a"})).read("patient://word").unwrap();
+        assert_eq!((read.first_text(), read.items()[0].mime_type.as_deref()), (Some("\"a\""), Some("application/json")));
+        assert_eq!(Patient::new().decline("first").read("patient://word").unwrap_err().kind(), FailureKind::Denied);
     }
 }

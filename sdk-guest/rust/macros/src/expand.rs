@@ -128,8 +128,7 @@ fn resources<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
         let call = call(handler, (quote!(IntoContents), quote!(into_contents)), |_| quote!(__variables));
         let mime = option(handler.options.mime.as_ref());
         let cache = cache(handler);
-        // In a closure, so that `?` ends the function and not the search.
-        quote!(return __cofferdam::contents((|| #call)(), __text, #mime, #cache))
+        quote!(return __cofferdam::contents(#call, __text, #mime, #cache))
     };
     let fixed = fixed.into_iter().map(|handler| {
         let (cfgs, uri, call) = (&handler.cfgs, &handler.options.uri, call(handler));

@@ -154,7 +154,7 @@ impl Handler {
             Some(name) => name.clone(),
             None => LitStr::new(identifier.trim_start_matches("r#"), function.sig.ident.span()),
         };
-        if kind != Kind::Complete {
+        if !matches!(kind, Kind::Resource | Kind::Complete) {
             check_name(&name)?;
         }
         let parameters = parameters(function, kind, &options)?;

@@ -9,7 +9,9 @@ mod template;
 use proc_macro::TokenStream;
 use syn::Error;
 
-/// Makes a plugin of a module: each function that is marked with [`macro@query`] or [`macro@update`] becomes an operation.
+/// Makes a plugin of a module: each function that is marked with [`macro@query`] or [`macro@update`] becomes an operation, with
+/// [`macro@prompt`] a prompt, with [`macro@resource`] a resource or a family of them, and with [`macro@complete`] the completion of an
+/// argument.
 ///
 /// ```
 /// #[cofferdam_plugin::plugin(title = "Dice", instructions = "Rolls dice fairly. Say how many sides they have.")]

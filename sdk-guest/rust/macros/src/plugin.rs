@@ -410,6 +410,88 @@ mod tests {
     }
 
     #[test]
+    fn prompts_resources_and_completions_are_exported_when_there_are_any() {
+        let module = quote!(
+            mod tools {
+                #[prompt]
+                fn p(cx: &Context, input: Fields) -> String {}
+                #[resource(uri = "a:b")]
+                fn r(cx: &Context, uri: &str) -> String {}
+                #[resource(template = "a:{b}/{+c}")]
+                fn t(of: Fields) -> String {}
+                #[complete(prompt = "p", argument = "x")]
+                fn c(cx: &Context, typed: &str, others: &Others) -> Vec<String> {}
+                #[complete(template = "a:{b}/{+c}", argument = "c")]
+                fn d(typed: &str) -> Vec<String> {}
+            }
+        );
+        let glue = plugin(quote!(), module).unwrap().to_string();
+        for export in ["export_prompts", "export_resources", "export_completion"] {
+            assert!(glue.contains(export), "{export}");
+        }
+        assert!(!glue.contains("export_query"));
+    }
+
+    #[test]
+    fn mistakes_in_prompts_resources_and_completions_are_explained() {
+        check(
+            &quote! {
+                #[resource] fn a() {}
+                #[resource(uri = "a:b", template = "a:{b}")] fn b() {}
+                #[resource(uri = "a:b")] fn c(of: Fields) {}
+                #[resource(template = "a:b")] fn d() {}
+                #[resource(template = "a:{?b}")] fn e() {}
+                #[resource(template = "a:{b}/{b}")] fn f() {}
+                #[resource(template = "a:{b")] fn g() {}
+                #[resource(template = "a:{b}", size_bytes = 1)] fn h() {}
+                #[resource(uri = "a:c", audience = ["everybody"])] fn i() {}
+                #[resource(uri = "a:d", icon(mime = "image/png"))] fn j() {}
+                #[prompt(cache_ms = 1)] fn k() {}
+                #[prompt] fn l(uri: &str) {}
+                #[complete(prompt = "p")] fn m() {}
+                #[complete(argument = "x")] fn n() {}
+                #[complete(prompt = "nobody", argument = "x")] fn o(_: &str) {}
+                #[complete(template = "a:{x}", argument = "x")] fn p(_: &str) {}
+                #[complete(prompt = "k", argument = "x")] fn q(input: Fields) {}
+            },
+            &[
+                "either `uri",
+                "either `uri",
+                "has no variables",
+                "write `uri",
+                "not supported",
+                "each variable once",
+                "has a `}`",
+                "sizes of their own",
+                r#"one of "user", "assistant""#,
+                "an icon needs `src`",
+                "a prompt knows: name",
+                "by value",
+                "of which `argument`",
+                "either `prompt",
+                "a completion takes",
+                "no prompt `nobody`",
+                "no template `a:{x}`",
+            ],
+        );
+        check(
+            &quote! {
+                #[resource(uri = "a:b")] fn a() {}
+                #[resource(uri = "a:b")] fn b() {}
+                #[resource(template = "a:{b}")] fn c() {}
+                #[complete(template = "a:{b}", argument = "c")] fn d(_: &str) {}
+                #[complete(template = "a:{b}", argument = "b")] fn e(_: &str) {}
+                #[complete(template = "a:{b}", argument = "b")] fn f(_: &str) {}
+                #[prompt] fn g() {}
+                #[prompt(name = "g")] fn h() {}
+                #[query] fn i() {}
+                #[query(name = "g")] fn j() {}
+            },
+            &["a resource `a:b` already", "no variable `c`", "a completion of `b` already", "a prompt `g` already"],
+        );
+    }
+
+    #[test]
     fn a_plugin_is_a_module_with_a_body() {
         assert!(
             plugin(

@@ -283,8 +283,11 @@ fn flat(mut schema: Map<String, Value>, order: &[&str]) -> Result<RequestedSchem
     if let Some(Value::Array(names)) = schema.remove("required") {
         required.extend(names.iter().filter_map(Value::as_str).map(ToOwned::to_owned));
     }
-    let Some(Value::Object(given)) = schema.remove("properties") else {
-        return Err(Failure::other("a form is a struct with fields"));
+    let given = match schema.remove("properties") {
+        Some(Value::Object(given)) => given,
+        // Nothing to fill in, only to agree to.
+        None if schema.get("type").is_some_and(|of| of == "object") => Map::new(),
+        _ => return Err(Failure::other("a form is a struct with fields")),
     };
     let mut properties = Vec::new();
     for (name, schema) in fields::in_order(given, order) {
@@ -383,4 +386,154 @@ fn insert_choices(into: &mut Map<String, Value>, schema: &Map<String, Value>, ti
     let all_text = choices.iter().all(|choice| choice.get("const").is_some_and(Value::is_string));
     (!choices.is_empty() && all_text).then(|| into.insert(titled.into(), choices.into()))?;
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "read by the schema")]
+    struct Fields {
+        /// Where to write to
+        #[schemars(email, length(max = 50))]
+        mail: String,
+        #[schemars(range(min = 1, max = 9))]
+        count: Option<u8>,
+        #[serde(default = "half")]
+        share: f32,
+        plain: Option<Plain>,
+        titled: Titled,
+        #[schemars(length(min = 1))]
+        many: Vec<Plain>,
+        /// Which of them
+        many_titled: Option<Vec<Titled>>,
+        #[serde(rename = "last", default)]
+        yes: bool,
+    }
+
+    fn half() -> f32 {
+        0.5
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Plain {
+        A,
+        B,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    enum Titled {
+        /// The first
+        One,
+        #[schemars(title = "The second")]
+        Two,
+        Three,
+    }
+
+    fn schema<T: DeserializeOwned + JsonSchema>() -> Result<String> {
+        Ok(serde_json::to_string(&requested_schema::<T>()?)?)
+    }
+
+    #[test]
+    fn a_form_has_what_mcp_allows_in_the_order_of_the_struct() {
+        let titles = [("One", "The first"), ("Two", "The second"), ("Three", "Three")];
+        let mut titles: Vec<_> = titles.iter().map(|(value, title)| json!({"const": value, "title": title})).collect();
+        // schemars puts those without a comment first.
+        titles.sort_by_key(|choice| choice["const"] != "Three");
+        let schema = schema::<Fields>().unwrap();
+        let expected = json!({
+            "type": "object",
+            "properties": {
+                "mail": {"type": "string", "description": "Where to write to", "format": "email", "maxLength": 50},
+                "count": {"type": "integer", "minimum": 1, "maximum": 9},
+                "share": {"type": "number", "default": 0.5},
+                "plain": {"type": "string", "enum": ["a", "b"]},
+                "titled": {"type": "string", "oneOf": titles},
+                "many": {"type": "array", "items": {"type": "string", "enum": ["a", "b"]}, "minItems": 1},
+                "many_titled": {"type": "array", "items": {"anyOf": titles}, "description": "Which of them"},
+                "last": {"type": "boolean", "default": false},
+            },
+            "required": ["mail", "titled", "many"],
+        });
+        assert_eq!(serde_json::from_str::<Value>(&schema).unwrap(), expected);
+        let at = |name: &str| schema.find(&format!("\"{name}\":{{")).unwrap();
+        let places: Vec<_> = ["mail", "count", "share", "plain", "titled", "many", "many_titled", "last"].map(at).into();
+        assert!(places.is_sorted(), "{schema}");
+    }
+
+    #[test]
+    fn a_form_may_be_empty_but_not_deep() {
+        #[derive(Deserialize, JsonSchema)]
+        struct Empty {}
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "read by the schema")]
+        struct Deep {
+            empty: Empty,
+        }
+        assert_eq!(schema::<Empty>().unwrap(), r#"{"type":"object","properties":{}}"#);
+        assert!(schema::<Deep>().unwrap_err().message().contains("\"empty\" is no text"));
+        assert!(schema::<Plain>().is_err());
+        assert!(schema::<String>().is_err());
+        assert!(schema::<Vec<u8>>().is_err());
+        assert!(flat(Map::from_iter([("properties".to_owned(), json!({"a": true}))]), &[]).is_err());
+    }
+
+    #[test]
+    fn an_old_kind_of_choice_can_be_added_by_hand() {
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "read by the schema")]
+        struct Old {
+            #[schemars(extend("enum" = ["a"], "enumNames" = ["The A"]))]
+            choice: String,
+        }
+        let expected =
+            r#"{"type":"object","properties":{"choice":{"enum":["a"],"enumNames":["The A"],"type":"string"}},"required":["choice"]}"#;
+        assert_eq!(schema::<Old>().unwrap(), expected);
+    }
+
+    fn context(responses: &[(&str, Value)]) -> Context {
+        use crate::bindings::imports::types;
+        let responses = responses.iter().map(|(key, value)| types::Response { key: (*key).into(), value: value.to_string() }).collect();
+        types::Context {
+            caller: types::Caller { tenant: String::new(), subject: String::new(), scopes: vec![] },
+            client: types::ClientAbilities { elicitation_form: true, elicitation_url: true, sampling: true, roots: true },
+            meta: None,
+            round: Some(types::Round { responses, state: None }),
+        }
+        .into()
+    }
+
+    #[test]
+    fn a_link_is_asked_for_and_answered() {
+        let ask = |value: Option<Value>| {
+            let responses: Vec<_> = value.map(|value| ("pay", value)).into_iter().collect();
+            context(&responses).elicit_url("pay", "Please pay", "https://example.com/1")
+        };
+        let asked = ask(None).unwrap_err();
+        let params = r#"{"message":"Please pay","mode":"url","url":"https://example.com/1"}"#;
+        assert_eq!(asked.asked().unwrap().requests[0].request, Request::Elicitation(params.into()));
+        assert_eq!(ask(Some(json!({"action": "accept"}))), Ok(()));
+        assert_eq!(ask(Some(json!({"action": "cancel"}))).unwrap_err().kind(), crate::FailureKind::Denied);
+        assert_eq!(ask(Some(json!({"action": "sing"}))).unwrap_err().kind(), crate::FailureKind::Asks);
+    }
+
+    #[test]
+    fn one_round_has_each_key_once() {
+        let cx = context(&[("b", json!({"action": "accept", "content": {}}))]);
+        let form = |key| Form::<Map<String, Value>>::with_schema(key, "?", json!({}));
+        assert_eq!(cx.ask((form("a"), form("a"))).unwrap_err().kind(), crate::FailureKind::Other);
+        assert_eq!(cx.ask((form("b"), form("b"))).unwrap(), (Map::new(), Map::new()));
+        assert_eq!(cx.ask(vec![form("b"), form("c"), form("d")]).unwrap_err().asked().unwrap().requests.len(), 2);
+        assert_eq!(cx.ask((Some(form("b")), None::<Form<Value>>)).unwrap(), (Some(Map::new()), None));
+    }
+
+    #[test]
+    fn params_of_ones_own_are_sent_as_they_are() {
+        let params = json!({"mode": "form", "message": "?", "requestedSchema": {"type": "object", "properties": {}}, "_meta": {"a": 1}});
+        let asked = context(&[]).ask(Form::<Value>::with_params("a", params.clone())).unwrap_err();
+        assert_eq!(asked.asked().unwrap().requests[0].request, Request::Elicitation(params.to_string()));
+    }
 }

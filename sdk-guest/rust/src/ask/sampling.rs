@@ -39,13 +39,13 @@ impl Sampling {
     /// Adds a message of the user's.
     #[must_use]
     pub fn user(self, text: impl Into<String>) -> Self {
-        self.message("user", text.into())
+        self.message("user", &text.into())
     }
 
     /// Adds a message of the model's.
     #[must_use]
     pub fn assistant(self, text: impl Into<String>) -> Self {
-        self.message("assistant", text.into())
+        self.message("assistant", &text.into())
     }
 
     /// Sets the system prompt.
@@ -60,7 +60,7 @@ impl Sampling {
         self.set("temperature", json!(temperature))
     }
 
-    fn message(mut self, role: &str, text: String) -> Self {
+    fn message(mut self, role: &str, text: &str) -> Self {
         if let Some(Value::Array(messages)) = self.params.get_mut("messages") {
             messages.push(json!({"role": role, "content": {"type": "text", "text": text}}));
         }

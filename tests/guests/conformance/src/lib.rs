@@ -172,6 +172,13 @@ mod conformance {
         Ok(format!("Elicitation completed: {}", told(&answer, "=")?))
     }
 
+    /// Asks the user to open a page
+    #[query]
+    fn test_elicitation_url(cx: &Context) -> Result<&'static str> {
+        cx.elicit_url("page", "Please sign in", "https://example.com/sign-in")?;
+        Ok("The user agreed to open the page")
+    }
+
     // === questions, as 2026-07-28 has them ===
 
     /// Asks for the user's name

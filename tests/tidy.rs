@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// is changing the architecture: `host/ARCHITECTURE.md` says what each is for.
 const LAYERS: &[&[&str]] = &[
     &["ids", "limits", "clock"],
-    &["wit", "mcp", "manifest"],
+    &["wit", "mcp", "manifest", "topics"],
     &["grants", "tasks"],
     &["config"],
     &["caps", "auth"],

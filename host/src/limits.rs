@@ -173,8 +173,9 @@ limits! {
     json_depth_max: usize = 64;
     /// Values in a request's JSON.
     json_values_max: usize = 100_000;
-    /// How long a client waits for a plain answer; then it gets an event stream, so that nothing between thinks that we are gone.
-    plain_answer_max: Duration = Duration::from_secs(1);
+    /// How long a client waits for a plain answer; then it gets an event stream, so that nothing between thinks that we are gone. After
+    /// that a status can say no more how it ended.
+    plain_answer_max: Duration = Duration::from_secs(5);
     /// Between two signs of life on an event stream.
     stream_alive_every: Duration = Duration::from_secs(15);
     /// From the signal to stop to the end of the process.
@@ -187,6 +188,8 @@ limits! {
     session_idle_max: Duration = Duration::from_secs(30 * 60);
     /// Event streams of one session that can be resumed, the ended ones included; the oldest goes first.
     session_streams_max: usize = 32;
+    /// The same as `plain_answer_max` for a client with a session: it can come back for the rest of a stream, and of nothing else.
+    session_plain_answer_max: Duration = Duration::from_secs(1);
     /// Requests that one batch may have.
     batch_max: usize = 50;
     /// How long a call of a client that can resume (2025-11-25) holds a connection before the client has to come back for the rest.

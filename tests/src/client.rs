@@ -26,9 +26,20 @@ impl Answer {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// The messages of an event stream.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Value> {
+        assert_eq!(self.header("content-type"), Some("text/event-stream"), "{self:?}");
+        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| !data.is_empty());
+        data.map(|data| serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}"))).collect()
+    }
+
+    /// The body as JSON; of an event stream, the last message.
     #[must_use]
     pub fn json(&self) -> Value {
+        if self.header("content-type") == Some("text/event-stream") {
+            return self.messages().pop().unwrap_or_else(|| panic!("no message: {self:?}"));
+        }
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
@@ -85,8 +96,29 @@ pub fn read(stream: &mut TcpStream) -> Answer {
     let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     let headers: Vec<_> = lines.filter_map(field).collect();
     for (name, _) in &headers {
-        let known = ["content-type", "content-length", "date", "allow", "retry-after", "connection", "mcp-session-id"];
+        let known = [
+            "content-type",
+            "content-length",
+            "date",
+            "allow",
+            "retry-after",
+            "connection",
+            "mcp-session-id",
+            "transfer-encoding",
+            "cache-control",
+            "x-accel-buffering",
+            "vary",
+            "access-control-allow-origin",
+            "access-control-allow-headers",
+            "access-control-allow-methods",
+            "access-control-expose-headers",
+            "access-control-max-age",
+        ];
         assert!(known.contains(&name.as_str()), "unknown header {name} in {head}");
+    }
+    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
+        let body = read_chunks(stream, bytes.split_off(head_end));
+        return Answer { status, headers, body };
     }
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     while bytes.len() < head_end + length {
@@ -96,6 +128,32 @@ pub fn read(stream: &mut TcpStream) -> Answer {
     }
     assert_eq!(bytes.len(), head_end + length, "more than one answer");
     Answer { status, headers, body: String::from_utf8(bytes[head_end..].to_vec()).expect("UTF-8") }
+}
+
+/// Reads a chunked body to its end.
+fn read_chunks(stream: &mut TcpStream, mut bytes: Vec<u8>) -> String {
+    let (mut body, mut chunk) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        let line_end = bytes.windows(2).position(|window| window == b"\r\n");
+        let size = line_end.map(|end| {
+            let size = std::str::from_utf8(&bytes[..end]).expect("a size");
+            (end + 2, usize::from_str_radix(size, 16).expect("a size"))
+        });
+        match size {
+            Some((begin, size)) if bytes.len() >= begin + size + 2 => {
+                body.extend_from_slice(&bytes[begin..begin + size]);
+                bytes.drain(..begin + size + 2);
+                if size == 0 {
+                    return String::from_utf8(body).expect("UTF-8");
+                }
+            }
+            _ => {
+                let count = stream.read(&mut chunk).expect("the body");
+                assert!(count > 0, "the body is cut off");
+                bytes.extend_from_slice(&chunk[..count]);
+            }
+        }
+    }
 }
 
 /// A POST to `/mcp` as text: the usual headers, and `extra` ones as whole lines.

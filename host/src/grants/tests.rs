@@ -78,7 +78,8 @@ fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
     assert!(manifest(lines).grants.sql.contains_key("main"), "the lines are a manifest's");
     for (interface, part) in [
         ("cofferdam:mcp/sql", "[grants.sql.main]"),
-        ("cofferdam:mcp/client@0.1.0", "without cofferdam:mcp/client"),
+        ("cofferdam:mcp/client@0.1.0", "[grants.client]"),
+        ("cofferdam:mcp/changes@0.1.0", "[grants.changes]"),
         ("cofferdam:mcp/query@0.1.0", "does not import cofferdam:mcp/query"),
         ("cofferdam:mcp/teleport@0.9.0", "newer host"),
         ("wasi:sockets/tcp@0.2.3", "no sockets"),

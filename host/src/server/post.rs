@@ -75,13 +75,21 @@ pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, dr
     let posted = Rc::new(Posted { app, headers, body, queue: Arc::clone(&queue), drain, session: OnceCell::new() });
     let mut work = Work { future: Some(Box::pin(respond_to(Rc::clone(&posted)))), posted: Rc::clone(&posted) };
 
-    let mut patience = pin!(tokio::time::sleep(limits.plain_answer_max));
+    let began = tokio::time::Instant::now();
+    let mut patience = pin!(tokio::time::sleep_until(began + limits.session_plain_answer_max.min(limits.plain_answer_max)));
     let first = poll_fn(|cx| {
         if let Poll::Ready(answer) = Pin::new(&mut work).poll(cx) {
             return Poll::Ready(Some(answer));
         }
-        if queue.poll_some(cx).is_ready() || patience.as_mut().poll(cx).is_ready() {
+        if queue.poll_some(cx).is_ready() {
             return Poll::Ready(None);
+        }
+        while patience.as_mut().poll(cx).is_ready() {
+            let over = began + limits.plain_answer_max;
+            if posted.session.get().is_some() || patience.deadline() >= over {
+                return Poll::Ready(None);
+            }
+            patience.as_mut().reset(over);
         }
         Poll::Pending
     });

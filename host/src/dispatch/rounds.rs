@@ -94,7 +94,12 @@ impl Dispatch {
         }
         let mut round = Round::default();
         if let Some(text) = &params.request_state {
-            let unusable = || CallError::Params("`requestState` is not one of this call, or is too old: begin again".to_owned());
+            let unusable = || {
+                let Principal { tenant, subject, .. } = &**handling.principal;
+                let (plugin, method) = (&handling.binding.plugin, &handling.request.method);
+                tracing::warn!(%tenant, subject, %plugin, %method, "a request came with a state that is not its own, or too old: refused");
+                CallError::Params("`requestState` is not one of this call, or is too old: begin again".to_owned())
+            };
             let fits = text.len() <= self.limits.request_state_bytes_max;
             let now_ms = self.clock.since_epoch_ms();
             let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten().ok_or_else(unusable)?;

@@ -106,6 +106,8 @@ impl Dispatch {
             "resources/read" => self.read_resource(principal, request, exchange).await,
             "completion/complete" => self.complete(principal, request, exchange).await,
             "server/discover" if stateless => self.discover(request).await,
+            "skills/list" if stateless => self.list(Listed::Skills, request, exchange).await,
+            "skills/get" if stateless => self.get_skill(principal, request, exchange).await,
             "tasks/get" | "tasks/update" | "tasks/cancel" if stateless => self.about_task(principal, request, exchange).await,
             method => Err(CallError::NoMethod(method.chars().take(128).collect())),
         }
@@ -241,6 +243,15 @@ impl Dispatch {
         let page = snapshot.page(listed, exchange.version.is_legacy(), request.params.cursor.as_deref());
         let page = page.ok_or_else(|| CallError::Params("`cursor` is not one of this list, or no longer: list again".to_owned()))?;
         Ok(encode::list(request.id, exchange.version, listed.member(), page))
+    }
+
+    /// One entry of `skills/list` (SEP-2640); its file is read as a resource.
+    async fn get_skill(&self, principal: &Arc<Principal>, request: &Request<'_>, exchange: &Exchange<'_>) -> Result<Vec<u8>, CallError> {
+        let snapshot = self.registry.snapshot().await;
+        let uri = request.params.uri.as_deref().ok_or_else(|| CallError::Params("`uri` is missing".to_owned()))?;
+        let found = visible(snapshot.resource(uri), principal);
+        let entry = found.as_ref().and_then(|found| found.skill(uri)).ok_or_else(|| CallError::no_resource(uri, exchange.version))?;
+        Ok(encode::skill(request.id, entry))
     }
 
     async fn discover(&self, request: &Request<'_>) -> Result<Vec<u8>, CallError> {

@@ -101,6 +101,8 @@ limits! {
     operations_max: usize = 256;
     /// One JSON Schema as text.
     schema_bytes_max: usize = 64 * KIB;
+    /// Levels of types in a plain function's signature, a list of records of lists counting three.
+    type_depth_max: usize = 24;
     /// A description, instructions included. Longer ones only cost the model tokens.
     description_bytes_max: usize = 16 * KIB;
 

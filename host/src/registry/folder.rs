@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Package {
     pub(super) manifest: Manifest,
     pub(super) component: Vec<u8>,
+    /// The WIT files beside it: names and texts.
+    pub(super) wit: Vec<(String, String)>,
 }
 
 /// One entry of the folder.
@@ -52,7 +54,8 @@ pub(super) fn read(entry: &Entry, limits: &Limits) -> Result<Package, String> {
         let how = if manifest.build.is_some() { "; build it first: the manifest's [build] says how" } else { "" };
         format!("{}: {error}{}", file.display(), if error.starts_with("No such file") { how } else { "" })
     })?;
-    Ok(Package { manifest, component })
+    let wit = if entry.bare { Vec::new() } else { read_wit(&entry.path.join("wit"), limits.manifest_bytes_max) };
+    Ok(Package { manifest, component, wit })
 }
 
 fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
@@ -70,6 +73,24 @@ fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
     }
     check_inside(&entry.path, &entry.path.join(&manifest.component))?;
     Ok(manifest)
+}
+
+/// The files of a package's WIT, as every toolchain has it in a folder `wit`. They only document: what is too large, or not text, or not
+/// there is not used. Packages that it depends on are not looked at.
+fn read_wit(folder: &Path, bytes_max: usize) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut bytes_left = bytes_max;
+    let mut paths: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wit")) {
+        // Not through links, which could lead anywhere.
+        let regular = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        let bytes = if regular { read_bounded(&path, bytes_left, "manifest_bytes_max") } else { continue };
+        let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
+        bytes_left -= text.len();
+        files.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text));
+    }
+    files
 }
 
 /// A link must not lead out of the plugin's own folder.

@@ -2,12 +2,13 @@
 
 use super::imports::Linked;
 use super::meter::{Meter, Metered};
+use super::plain::{Plain, Sources};
 use super::store::{CallState, CpuTimeUsedUp, GuestError, Limit};
 use crate::auth::Principal;
 use crate::caps::budget::{Budget, CallTag};
 use crate::clock::Clock;
 use crate::limits::CallLimits;
-use crate::wit::cofferdam::mcp::types::{Caller, Context, Failure, Outcome};
+use crate::wit::cofferdam::mcp::types::{Caller, ClientAbilities, Context, Failure, Outcome};
 use crate::wit::exports::cofferdam::mcp::{catalog, query, update};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -24,13 +25,17 @@ pub enum Handler {
     Query,
     /// Writes.
     Update,
+    /// A plain function of a component that was not made for us: nobody knows what it does.
+    Plain,
 }
 
 /// A linked component and where its handlers are.
 pub struct Guest {
     linked: Linked,
     clock: Clock,
-    catalog: catalog::GuestIndices,
+    // One of these two.
+    catalog: Option<catalog::GuestIndices>,
+    plain: Option<Plain>,
     query: Option<query::GuestIndices>,
     update: Option<update::GuestIndices>,
 }
@@ -61,21 +66,21 @@ type CallResult = Result<Result<Outcome, Failure>, GuestError>;
 type Call = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 impl Guest {
-    /// Finds the handlers. A component without `catalog` is none of ours; the message says so.
-    pub fn new(linked: Linked, clock: Clock) -> Result<Self, String> {
+    /// Finds the handlers. In a component without `catalog`, which is none of ours, they are its plain functions; `sources` is what
+    /// documents them.
+    pub fn new(linked: Linked, clock: Clock, sources: Sources) -> Result<Self, String> {
         let pre = &linked.pre;
         let has = |interface: &str| pre.component().get_export_index(None, interface).is_some();
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
         if !exported("catalog") {
-            return Err(
-                "the component does not export cofferdam:mcp/catalog@0.1.0: it was not built against Cofferdam's contract".to_owned()
-            );
+            let plain = Plain::find(pre.component(), sources, linked.engine.limits())?;
+            return Ok(Self { clock, catalog: None, plain: Some(plain), query: None, update: None, linked });
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
-        let catalog = catalog::GuestIndices::new(pre).map_err(misfit)?;
+        let catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
         let query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        Ok(Self { clock, catalog, query, update, linked })
+        Ok(Self { clock, catalog, plain: None, query, update, linked })
     }
 
     /// Whether the component exports this handler.
@@ -84,7 +89,14 @@ impl Guest {
         match handler {
             Handler::Query => self.query.is_some(),
             Handler::Update => self.update.is_some(),
+            Handler::Plain => self.plain.is_some(),
         }
+    }
+
+    /// What of the component is not offered, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        self.plain.as_ref().map(Plain::skipped).unwrap_or_default()
     }
 
     /// What the component says that it offers.
@@ -94,13 +106,17 @@ impl Guest {
         cpu_time_max: Duration,
         wall_time_max: Duration,
     ) -> Result<catalog::Catalog, GuestError> {
+        if let Some(plain) = &self.plain {
+            return Ok(plain.catalog());
+        }
         let limits = CallLimits { cpu_time_max, wall_time_max, ..self.linked.engine.limits().call() };
         let (guest, meter, deadline) = (Arc::clone(self), Meter::new(), Instant::now() + wall_time_max);
         let mut store = guest.store(tag, &limits, deadline, &meter);
         let run = async move {
             let result = async {
                 let instance = guest.linked.pre.instantiate_async(&mut store).await?;
-                let exports = guest.catalog.load(&mut store, &instance)?;
+                let exported = guest.catalog.as_ref().ok_or_else(|| wasmtime::format_err!("the catalog is not exported"))?;
+                let exports = exported.load(&mut store, &instance)?;
                 exports.call_describe(&mut store).await
             }
             .await;
@@ -126,7 +142,8 @@ impl Guest {
     async fn run(&self, store: &mut Store<CallState>, job: &Job) -> wasmtime::Result<Result<Outcome, Failure>> {
         let scopes: Vec<&str> = job.caller.scopes.iter().map(String::as_str).collect();
         let caller = Caller { tenant: job.caller.tenant.as_str(), subject: &job.caller.subject, scopes: &scopes };
-        let context = Context { caller, meta: job.meta.as_deref(), round: None };
+        let client = ClientAbilities { elicitation_form: false, elicitation_url: false, sampling: false, roots: false };
+        let context = Context { caller, client, meta: job.meta.as_deref(), round: None };
         let instance = self.linked.pre.instantiate_async(&mut *store).await?;
         let missing = || wasmtime::format_err!("the handler is not exported");
         match job.handler {
@@ -137,6 +154,10 @@ impl Guest {
             Handler::Update => {
                 let handler = self.update.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
                 handler.call_handle(store, context, &job.operation, &job.arguments).await
+            }
+            Handler::Plain => {
+                let plain = self.plain.as_ref().ok_or_else(missing)?;
+                plain.call(store, &instance, &job.operation, &job.arguments, job.limits.output_bytes_max).await
             }
         }
     }

@@ -75,14 +75,17 @@ fn check_imports(engine: &Engine, component: &Component, sql: bool) -> Result<()
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
         let (path, version) = name.split_once('@').unwrap_or((name, ""));
-        if !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
+        let ComponentItem::ComponentInstance(instance) = &item.ty else {
             let help = Some("Plugins import interfaces, not single functions".to_owned());
             return Err(ImportError::NotGranted { interface, help });
-        }
+        };
         if path.starts_with(OURS) && !version.starts_with(OURS_VERSION) {
             return Err(ImportError::OtherVersion { interface });
         }
-        let granted = path == TYPES || path == HOST || (path == SQL && sql) || EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi));
+        // A component imports the names of types that it uses; nobody has to give it anything.
+        let only_types = instance.exports(engine.inner()).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)));
+        let granted =
+            only_types || path == TYPES || path == HOST || (path == SQL && sql) || EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi));
         if !granted {
             return Err(ImportError::NotGranted { interface, help: missing_import_help(name) });
         }

@@ -173,7 +173,7 @@ impl Function {
             (Some(Val::Result(Ok(value))), Some(Type::Result(result))) => (value.map(|value| *value), result.ok()),
             (Some(Val::Result(Err(error))), Some(Type::Result(result))) => {
                 let text = match (error, result.err()) {
-                    (Some(error), Some(ty)) => text(*error, json(&ty, bytes_max))?,
+                    (Some(error), Some(ty)) => text(*error, &ty, bytes_max)?.0,
                     _ => FAILED.to_owned(),
                 };
                 return Ok(reply(text, None, true));
@@ -181,27 +181,22 @@ impl Function {
             (value, ty) => (value, ty.clone()),
         };
         let (Some(value), Some(ty)) = (value, ty) else { return Ok(reply(DONE.to_owned(), None, false)) };
-        let json = json(&ty, bytes_max)(&value)?;
-        let structured = format!("{{\"result\":{json}}}");
-        Ok(reply(text(value, |_| Ok(json))?, Some(structured), false))
+        let (text, json) = text(value, &ty, bytes_max)?;
+        Ok(reply(text, Some(format!("{{\"result\":{json}}}")), false))
     }
 }
 
-fn json(ty: &Type, bytes_max: usize) -> impl FnOnce(&Val) -> Result<String, TooLong> {
-    move |value| {
-        let mut writer = Writer::new(bytes_max);
-        writer.value(value, ty)?;
-        Ok(writer.finish())
-    }
-}
-
-/// A value as text for people and models: text as it is, anything else as JSON.
-fn text(value: Val, json: impl FnOnce(&Val) -> Result<String, TooLong>) -> Result<String, TooLong> {
-    match value {
-        Val::String(text) | Val::Enum(text) => Ok(text),
-        Val::Char(one) => Ok(one.to_string()),
-        value => json(&value),
-    }
+/// A value as text for people and models, which is text as it is and anything else as JSON, and as JSON.
+fn text(value: Val, ty: &Type, bytes_max: usize) -> Result<(String, String), TooLong> {
+    let mut writer = Writer::new(bytes_max);
+    writer.value(&value, ty)?;
+    let json = writer.finish();
+    let text = match value {
+        Val::String(text) | Val::Enum(text) => text,
+        Val::Char(one) => one.to_string(),
+        _ => json.clone(),
+    };
+    Ok((text, json))
 }
 
 fn reply(text: String, structured: Option<String>, is_error: bool) -> Reply {
@@ -298,6 +293,9 @@ fn names(exports: &[Export]) -> Result<Vec<String>, String> {
 
 /// What has to be known to offer a function; the error says why it cannot be offered.
 fn function(export: &Export, name: String, docs: &Docs, resources: &[(String, ResourceType)], limits: &Limits) -> Result<Function, String> {
+    if is_pythons_own(export) {
+        return Err("componentize-py made it for itself".to_owned());
+    }
     if name.contains('[') {
         return Err("it belongs to a resource, which has no form in JSON".to_owned());
     }
@@ -331,6 +329,13 @@ fn function(export: &Export, name: String, docs: &Docs, resources: &[(String, Re
         input: input.to_string(),
         output: output.map(|output| output.to_string()),
     })
+}
+
+/// What componentize-py exports beside the functions of the world, and needs only while it makes the component.
+fn is_pythons_own(export: &Export) -> bool {
+    let mut params: Vec<_> = export.ty.params().map(|(name, _)| name).collect();
+    params.sort_unstable();
+    export.function == "init" && params == ["app-name", "stub-wasi", "symbols"]
 }
 
 /// Whether a value of the type can have flags in it. To be asked of types that have a schema, which are of bounded size.

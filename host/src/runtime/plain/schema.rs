@@ -37,7 +37,7 @@ pub(super) fn input(
     let mut builder = Builder::new(Way::In, resources, bounds);
     let mut fields = Fields::default();
     for (name, ty) in params {
-        builder.path = format!("its parameter {name:?}");
+        builder.path = format!("its parameter {name}");
         let wit = docs.map_or(Wit::NONE, |docs| docs.parameter(name));
         builder.charge(name.len())?;
         fields.add(name, builder.field(ty, wit, None)?, matches!(ty, Type::Option(_)));

@@ -280,7 +280,7 @@ fn types_are_bounded() {
         schema::input(&params(&function), None, &[], BOUNDS).unwrap_err()
     };
     let deep = format!("{}bool{}", "list<".repeat(30), ">".repeat(30));
-    let expected = format!("its parameter \"a\"{} nests deeper than 24 types (type_depth_max)", "[]".repeat(24));
+    let expected = format!("its parameter a{} nests deeper than 24 types (type_depth_max)", "[]".repeat(24));
     assert_eq!(refusal("", &deep), expected);
     // Sixteen types, each two of the one before: 65,536 when written out.
     let doubled: String = (1..=16).map(|n| format!("type t{n} = tuple<t{0}, t{0}>;\n", n - 1)).collect();
@@ -313,8 +313,8 @@ fn functions_are_named_and_those_with_resources_left_out() {
         plain.skipped(),
         [
             "function \"[method]file.read\" of t:files/files@1.0.0: it belongs to a resource, which has no form in JSON",
-            "function \"close-all\" of t:files/files@1.0.0: its parameter \"files\"[] is a handle of the resource \"file\", which has no form in JSON",
             "function \"open\" of t:files/files@1.0.0: its result is a handle of the resource \"file\", which has no form in JSON",
+            "function \"close-all\" of t:files/files@1.0.0: its parameter files[] is a handle of the resource \"file\", which has no form in JSON",
         ]
     );
 }
@@ -360,8 +360,8 @@ const DOCUMENTED: &str = "
             of: option<colour>,
         }
         type place = point;
-        /// Moves a point.\u{202e}
-        move: func(from: place, by: list<point>) -> result<point, string>;
+        /// Moves a point.
+        move: func(start: place, by: list<point>) -> result<point, string>;
     }
     /// Moves points.
     world w {
@@ -376,8 +376,9 @@ fn docs_of_the_text_are_descriptions() {
     let sources = Sources::new(vec![("world.wit".to_owned(), DOCUMENTED.to_owned())], &[]);
     let plain = find(DOCUMENTED, sources).unwrap();
     assert_eq!(plain.catalog().instructions.as_deref(), Some("Everything about points.\nMoves points."));
-    let [moves, nothing] = &plain.functions[..] else { panic!("two functions") };
-    assert_eq!(moves.description.as_deref(), Some("Moves a point.\u{202e}"));
+    let named = |name: &str| plain.functions.iter().find(|function| function.name == name).unwrap();
+    let (moves, nothing) = (named("move"), named("nothing"));
+    assert_eq!(moves.description.as_deref(), Some("Moves a point."));
     assert_eq!((nothing.description.as_deref(), nothing.output.as_deref()), (Some("Does nothing."), None));
     let point = json!({
         "type": "object",
@@ -393,7 +394,7 @@ fn docs_of_the_text_are_descriptions() {
         "additionalProperties": false,
     });
     let input: Value = serde_json::from_str(&moves.input).unwrap();
-    assert_eq!(input["properties"], json!({"from": point, "by": {"type": "array", "items": point}}));
+    assert_eq!(input["properties"], json!({"start": point, "by": {"type": "array", "items": point}}));
     let output: Value = serde_json::from_str(moves.output.as_deref().unwrap()).unwrap();
     assert_eq!(output["properties"]["result"], point);
 }
@@ -428,5 +429,6 @@ fn docs_that_do_not_fit_are_not_used() {
     // The same names with other types: what fits is used.
     let other = DOCUMENTED.replace("x: u8", "z: u8").replace("by: list<point>", "by: colour");
     let plain = find(DOCUMENTED, files(&other)).unwrap();
-    assert!(!plain.functions[0].input.contains("To the right") && plain.functions[0].input.contains("A point."));
+    let moves = plain.functions.iter().find(|function| function.name == "move").unwrap();
+    assert!(!moves.input.contains("To the right") && moves.input.contains("A point."), "{}", moves.input);
 }

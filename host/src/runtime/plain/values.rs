@@ -150,13 +150,13 @@ impl Reader {
         if names().any(|known| known == name) { Ok(name.to_owned()) } else { self.refuse_name(name, names()) }
     }
 
-    fn integer<T: TryFrom<i128> + std::fmt::Display>(&self, value: &Value, minimum: T, maximum: T) -> Result<T, String> {
+    fn integer<T: Copy + TryFrom<i128> + std::fmt::Display>(&self, value: &Value, minimum: T, maximum: T) -> Result<T, String> {
         let read = whole(value).and_then(|number| T::try_from(number).ok());
         read.map_or_else(|| self.refuse(&format!("an integer from {minimum} to {maximum}")), Ok)
     }
 
     /// Integers beyond 2^53 may come as decimal digits.
-    fn wide<T: TryFrom<i128> + std::fmt::Display>(&self, value: &Value, minimum: T, maximum: T) -> Result<T, String> {
+    fn wide<T: Copy + TryFrom<i128> + std::fmt::Display>(&self, value: &Value, minimum: T, maximum: T) -> Result<T, String> {
         let digits = |text: &&str| text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
         match value.as_str() {
             Some(text) => {
@@ -248,36 +248,44 @@ fn whole(value: &Value) -> Option<i128> {
 
 /// Writes values as JSON text.
 pub(super) struct Writer {
-    text: String,
+    text: Vec<u8>,
     bytes_max: usize,
+}
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.text.len() + bytes.len() > self.bytes_max {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Writer {
     /// `bytes_max` bounds the text.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { text: String::new(), bytes_max }
+        Self { text: Vec::new(), bytes_max }
     }
 
     /// What was written.
     pub(super) fn finish(self) -> String {
-        self.text
+        // Only text was written, so nothing is lost.
+        String::from_utf8(self.text).unwrap_or_default()
     }
 
     /// Writes text that is JSON, or a part of it.
-    pub(super) fn raw(&mut self, text: &str) -> Result<(), TooLong> {
-        if self.text.len() + text.len() > self.bytes_max {
-            return Err(TooLong(self.bytes_max));
-        }
-        self.text.push_str(text);
-        Ok(())
+    fn raw(&mut self, text: &str) -> Result<(), TooLong> {
+        std::io::Write::write_all(self, text.as_bytes()).map_err(|_| TooLong(self.bytes_max))
     }
 
+    /// Piece by piece, since escapes can make a text six times as long.
     fn string(&mut self, text: &str) -> Result<(), TooLong> {
-        // The same bound again, since escapes make it longer.
-        if text.len() > self.bytes_max {
-            return Err(TooLong(self.bytes_max));
-        }
-        self.raw(&Value::from(text).to_string())
+        serde_json::to_writer(&mut *self, text).map_err(|_| TooLong(self.bytes_max))
     }
 
     /// Writes a value. The type tells what the value alone does not: an empty list of bytes is a string.

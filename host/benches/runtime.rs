@@ -53,7 +53,7 @@ fn load(engine: &Engine, file: &Path) -> Arc<Guest> {
     let folder = tempfile::tempdir().unwrap();
     let component = runtime.block_on(CodeCache::open(engine, folder.path()).compile(RevisionId([0; 32]), bytes)).unwrap();
     let linked = runtime::link(engine, &component, None).unwrap();
-    Arc::new(Guest::new(linked, Clock::system()).unwrap())
+    Arc::new(Guest::new(linked, Clock::system(), Sources::default()).unwrap())
 }
 
 /// A function that makes as many calls as it is told to.

@@ -76,9 +76,9 @@ fn records_variants_and_flags() {
 
     let square = json!({"rectangle": [{"x": 0, "y": 0}, {"x": 2, "y": 2}]});
     let text = r#"{"area":4.0,"middle":{"x":1.0,"y":1.0},"remarks":[]}"#;
-    check(&host, "calculator_describe", json!({"shape": square}), text, serde_json::from_str(text).unwrap());
+    check(&host, "calculator_describe", json!({"shape": square}), text, serde_json::from_str::<Value>(text).unwrap());
     let text = r#"{"area":0.0,"remarks":["it has no area"]}"#;
-    check(&host, "calculator_describe", json!({"shape": "nothing"}), text, serde_json::from_str(text).unwrap());
+    check(&host, "calculator_describe", json!({"shape": "nothing"}), text, serde_json::from_str::<Value>(text).unwrap());
     let points = json!({"points": [{"x": 1, "y": 2}], "axes": ["vertical"]});
     check(&host, "calculator_mirror", points, r#"[{"x":1.0,"y":-2.0}]"#, json!([{"x": 1.0, "y": -2.0}]));
     check(&host, "calculator_ratio", json!({"a": square, "b": "nothing"}), "\"Infinity\"", json!("Infinity"));

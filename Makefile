@@ -45,8 +45,9 @@ lint:  ## Formatting, clippy, documentation
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet --lib
 
 .PHONY: sdk-test
-sdk-test:  ## The guest SDK's own tests, on this machine's target
+sdk-test:  ## The guest SDK's own tests, and those of the guests, on this machine's target
 	cd sdk-guest/rust && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
+	cd tests/guests && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
 
 .PHONY: clients
 clients:  ## Install the official clients that the tests run

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["ids", "limits", "clock"],
     &["wit", "mcp", "manifest"],
-    &["grants"],
+    &["grants", "tasks"],
     &["config"],
     &["caps", "auth"],
     &["runtime"],
@@ -29,7 +29,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("hyper_util", &["server"]),
     ("wit_parser", &["runtime"]),
     ("wit_component", &["runtime"]),
-    ("rusqlite", &["caps"]),
+    ("rusqlite", &["caps", "tasks"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
 ];

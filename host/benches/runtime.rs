@@ -18,7 +18,7 @@ use cofferdam::caps::budget::CallTag;
 use cofferdam::clock::Clock;
 use cofferdam::ids::{CallRef, PluginName, RevisionId, TenantId};
 use cofferdam::limits::Limits;
-use cofferdam::runtime::{self, CodeCache, Engine, Guest, Handler, Job};
+use cofferdam::runtime::{self, CodeCache, Engine, Guest, Handler, Job, Sources};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Batches, per_call};

@@ -19,6 +19,12 @@ impl TenantId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Tenants for tests.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
 }
 
 impl fmt::Display for TenantId {

@@ -18,4 +18,6 @@ pub mod mcp;
 pub mod registry;
 pub mod runtime;
 pub mod server;
+pub mod tasks;
+pub mod topics;
 pub mod wit;

@@ -84,6 +84,17 @@ limits! {
     /// One record in the host's log; the rest is cut.
     log_line_bytes_max: usize = 8 * KIB;
 
+    /// Messages that one call may send to clients: progress, log messages, reports of changes.
+    client_messages_max: u32 = 1_000;
+    /// How often a call may ask its client for input before it is given up.
+    rounds_max: u32 = 8;
+    /// How long a client of the `initialize` era has to answer a request; a person may have to type.
+    ask_time_max: Duration = Duration::from_secs(600);
+    /// How long the state of a call that waits for input stays good in the hands of a client of the stateless era.
+    request_state_time_max: Duration = Duration::from_secs(600);
+    /// The sealed state as text; clients carry it back and forth.
+    request_state_bytes_max: usize = 64 * KIB;
+
     // --- loading --------------------------------------------------------------------------------------------------------------
     /// A component's file. StarlingMonkey and Python components have 12 to 22 MB.
     component_bytes_max: usize = 32 * MIB;
@@ -99,6 +110,14 @@ limits! {
     describe_wall_time_max: Duration = Duration::from_secs(5);
     /// Operations of one plugin.
     operations_max: usize = 256;
+    /// Prompts of one plugin.
+    prompts_max: usize = 256;
+    /// Resources and templates of one plugin.
+    resources_max: usize = 1_024;
+    /// Members of one page of a list.
+    list_page_max: usize = 250;
+    /// One page of a list as text.
+    list_page_bytes_max: usize = MIB;
     /// One JSON Schema as text.
     schema_bytes_max: usize = 64 * KIB;
     /// Levels of types in a plain function's signature, a list of records of lists counting three.
@@ -124,6 +143,15 @@ limits! {
     /// Requests that a stdio client may have in flight.
     stdio_requests_max: usize = 256;
 
+    /// Requests of `subscriptions/listen` that are open at the same time, and sessions that listen.
+    listeners_max: usize = 4_096;
+    /// Resources that one listener is told about.
+    listener_resources_max: usize = 1_024;
+    /// Messages that wait for one client that does not read them; the rest is dropped.
+    outlet_messages_max: usize = 256;
+    /// Bytes that wait for one client that does not read them; the rest is dropped.
+    outlet_bytes_max: usize = 4 * MIB;
+
     // --- HTTP -----------------------------------------------------------------------------------------------------------------
     /// From accept to the first byte. Nothing below HTTP has a deadline of its own.
     first_byte_max: Duration = Duration::from_secs(5);
@@ -147,6 +175,10 @@ limits! {
     json_depth_max: usize = 64;
     /// Values in a request's JSON.
     json_values_max: usize = 100_000;
+    /// How long a client waits for a plain answer; then it gets an event stream, so that nothing between thinks that we are gone.
+    plain_answer_max: Duration = Duration::from_secs(1);
+    /// Between two signs of life on an event stream.
+    stream_alive_every: Duration = Duration::from_secs(15);
     /// From the signal to stop to the end of the process.
     drain_time_max: Duration = Duration::from_secs(10);
 
@@ -155,6 +187,32 @@ limits! {
     sessions_max: u64 = 10_000;
     /// A session without a request.
     session_idle_max: Duration = Duration::from_secs(30 * 60);
+    /// Event streams of one session that can be resumed, the ended ones included; the oldest goes first.
+    session_streams_max: usize = 32;
+    /// Requests that one batch may have.
+    batch_max: usize = 50;
+    /// How long a call of a client that can resume (2025-11-25) holds a connection before the client has to come back for the rest.
+    session_stream_time_max: Duration = Duration::from_secs(60);
+    /// How soon it should come back.
+    session_stream_retry: Duration = Duration::from_secs(1);
+
+    // --- tasks ----------------------------------------------------------------------------------------------------------------
+    /// Tasks of one tenant whose records are kept, finished ones included: more than one a second for as long as a record is kept.
+    tasks_max: usize = 1_000;
+    /// How long a call is waited for before it becomes a task. Most calls end sooner, and their clients need not ask again.
+    task_grace: Duration = Duration::from_millis(250);
+    /// How often clients should ask what has become of a task.
+    task_poll_interval: Duration = Duration::from_millis(500);
+    /// Time on the wall of one task, waits for its client included.
+    task_wall_time_max: Duration = Duration::from_secs(60 * 60);
+    /// How long the record of a task outlives the time that the task may take: a client that was away for a while still finds its result.
+    task_ttl: Duration = Duration::from_secs(10 * 60);
+    /// The most that the record of a task is kept, from its creation.
+    task_ttl_max: Duration = Duration::from_secs(2 * 60 * 60);
+    /// Results of one tenant's tasks together; one alone may have as much as any output. A thousand of the largest would fill the disk.
+    task_outcomes_bytes_max: usize = 256 * MIB;
+    /// What a task says about where it stands; the rest is cut.
+    task_message_bytes_max: usize = KIB;
 
     // --- sql ------------------------------------------------------------------------------------------------------------------
     /// Rows of one result; a grant may lower it.

@@ -2,7 +2,7 @@
 
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine};
+use cofferdam::config::{Config, Database, Engine, TaskStore, Tasks};
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
 use cofferdam::server;
@@ -126,6 +126,8 @@ impl Plugins {
             state: target().join("test-state"),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
+            // Hosts of other tests have the same folder.
+            tasks: Tasks { store: TaskStore::Memory },
             ..Config::default()
         }
     }

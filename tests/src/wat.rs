@@ -301,6 +301,6 @@ mod tests {
         assert_eq!((size("types", "content"), size("types", "text-content")), (144, 72)); // so a block's payload is at 8
         has("types", "resource", &[("uri", 0), ("name", 8), ("icons", 112)]);
         has("types", "icon", &[("src", 0), ("sizes", 20)]);
-        assert_eq!(size("types", "context"), 60); // so the name of a query is at 60, and its parameters are at 68
+        assert_eq!(size("types", "context"), 64); // so the name of a query is at 64, and its parameters are at 72
     }
 }

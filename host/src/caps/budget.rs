@@ -24,6 +24,7 @@ pub struct Budget {
     pub deadline: Instant,
     host_calls: u32,
     random_bytes: u32,
+    client_messages: u32,
     log_bytes: usize,
     log_line_bytes_max: usize,
     log_cut: bool,
@@ -49,6 +50,7 @@ impl Budget {
             deadline,
             host_calls: limits.host_calls_max,
             random_bytes: limits.random_bytes_max,
+            client_messages: limits.client_messages_max,
             log_bytes: limits.log_bytes_max,
             log_line_bytes_max: limits.log_line_bytes_max,
             log_cut: false,
@@ -65,6 +67,13 @@ impl Budget {
     pub fn charge_random(&mut self, count: u32) -> Result<(), BudgetError> {
         self.random_bytes = self.random_bytes.checked_sub(count).ok_or(BudgetError::RandomBytes)?;
         Ok(())
+    }
+
+    /// Whether one more message may go to clients; the rest is dropped, since nobody asked for a flood.
+    pub fn charge_client_message(&mut self) -> bool {
+        let left = self.client_messages.checked_sub(1);
+        self.client_messages = left.unwrap_or(0);
+        left.is_some()
     }
 
     /// How much of a record may be written, and whether this is the record at which the log is cut off.

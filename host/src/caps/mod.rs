@@ -4,5 +4,7 @@
 //! A host function sees its tenant, its own grant, the call's budget and the call's handle table. Never a request, a header or a token.
 
 pub mod budget;
+pub mod changes;
+pub mod client;
 pub mod host;
 pub mod sql;

@@ -4,12 +4,14 @@ use super::Options;
 use crate::auth::guard::Guard;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
-use crate::config::{Config, Database, LogFormat};
+use crate::config::{Config, Database, LogFormat, TaskStore};
 use crate::dispatch::Dispatch;
 use crate::limits::Limits;
 use crate::registry::{Loader, PluginReport, Registry};
 use crate::runtime::{CodeCache, Engine};
 use crate::server::App;
+use crate::tasks::{MemoryStore, SqliteStore, Store};
+use crate::topics::Changes;
 use anyhow::Context as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,10 +65,16 @@ impl Host {
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let code = CodeCache::open(&engine, &config.state);
         let sql = Sql::new(&config.databases, &limits);
-        let loader = Loader { engine, code, sql, offered: config.offered(), limits: Arc::clone(&limits), clock: Clock::system() };
+        let (changes, clock) = (Changes::new(), Clock::system());
+        let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
+        let loader = Loader { engine, code, sql, offered, changes: Arc::clone(&changes), limits: limits_of_loader, clock: clock.clone() };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
-        let registry = Arc::new(Registry::new());
-        let dispatch = Arc::new(Dispatch::new(Arc::clone(&registry), long_calls.handle().clone(), Arc::clone(&limits)));
+        let registry = Arc::new(Registry::new(changes));
+        let tasks = task_store(config, &limits, &clock);
+        let dispatch = Dispatch::new(Arc::clone(&registry), tasks, long_calls.handle().clone(), Arc::clone(&limits), clock)?;
+        let dispatch = Arc::new(dispatch);
+        let sweeper = Arc::clone(&dispatch);
+        long_calls.spawn(async move { sweeper.sweep_tasks().await });
         Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
     }
 
@@ -75,7 +83,7 @@ impl Host {
     pub fn app(&self, config: &Config) -> Arc<App> {
         let hosts: Vec<String> = config.http.allowed_hosts.iter().map(ToString::to_string).collect();
         let origins: Vec<String> = config.http.allowed_origins.iter().map(ToString::to_string).collect();
-        Arc::new(App::new(Guard::new(&hosts, &origins), Arc::clone(&self.dispatch), Arc::clone(&self.limits)))
+        Arc::new(App::new(Guard::new(&hosts, &origins), Arc::clone(&self.dispatch), Arc::clone(&self.limits), config.http.legacy_sse))
     }
 
     /// Loads the plugins in the background; `done` gets the reports when the set is in force.
@@ -95,6 +103,18 @@ impl Host {
     pub fn shut_down(self) {
         self.long_calls.shutdown_timeout(SHUT_DOWN_MAX);
     }
+}
+
+/// Where tasks are kept. A file that cannot be used costs their survival, not the host.
+fn task_store(config: &Config, limits: &Limits, clock: &Clock) -> Arc<dyn Store> {
+    if config.tasks.store == TaskStore::Sqlite {
+        let file = config.tasks_file();
+        match SqliteStore::open(&file, limits, clock.since_epoch_ms()) {
+            Ok(store) => return Arc::new(store),
+            Err(error) => tracing::warn!(file = %file.display(), %error, "tasks are kept in memory only"),
+        }
+    }
+    Arc::new(MemoryStore::new(limits))
 }
 
 /// Creates a database that does not exist yet, where the operator says from what.

@@ -39,6 +39,8 @@ pub struct Config {
     pub http: Http,
     /// The databases, by the names that manifests ask for.
     pub databases: BTreeMap<String, Database>,
+    /// Where the records of tasks are kept.
+    pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
     pub limits: Limits,
     /// What is logged, and how.
@@ -61,6 +63,8 @@ pub struct Http {
     pub allowed_hosts: Vec<AllowedHost>,
     /// Origins whose web pages may call.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// `legacy_sse`: whether the transport of 2024-11-05, with its two endpoints, is served as well.
+    pub legacy_sse: bool,
 }
 
 /// A database that manifests can ask for.
@@ -72,6 +76,22 @@ pub struct Database {
     pub path: PathBuf,
     /// SQL text that creates it when its file does not exist.
     pub init: Option<PathBuf>,
+}
+
+/// Where the records of tasks are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tasks {
+    /// What keeps them.
+    pub store: TaskStore,
+}
+
+/// What keeps the records of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskStore {
+    /// A file in the folder for what the host keeps: results are still there after a restart.
+    Sqlite,
+    /// The process, for as long as it runs.
+    Memory,
 }
 
 /// What is logged, and how.
@@ -101,6 +121,7 @@ impl Default for Config {
             listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
             http: Http::default(),
             databases: BTreeMap::new(),
+            tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }
@@ -142,6 +163,12 @@ impl Config {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits.clone()
+    }
+
+    /// The file of the tasks' records, where they are kept in one.
+    #[must_use]
+    pub fn tasks_file(&self) -> PathBuf {
+        self.state.join("tasks.db")
     }
 
     /// What manifests can ask for.

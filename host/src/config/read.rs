@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
-use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat};
+use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
 use crate::limits::Limits;
 use crate::manifest::{
     DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, Shape, TIME_MIN, Table, closest, is_database_name, quoted,
@@ -18,11 +18,12 @@ const SHAPE: Shape = Shape { sections: SECTIONS, other: ("a plugin's plugin.toml
 const AUTHORS: &[&str] = &["name", "version", "description", "component", "prefix", "build", "grants"];
 
 const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["plugins", "state", "listen", "http", "databases", "limits", "log"]),
+    ("", &["plugins", "state", "listen", "http", "databases", "tasks", "limits", "log"]),
     ("listen", &["http", "admin"]),
-    ("http", &["allowed_hosts", "allowed_origins"]),
+    ("http", &["allowed_hosts", "allowed_origins", "legacy_sse"]),
     ("databases", &[]),
     ("databases.<database>", &["engine", "path", "init"]),
+    ("tasks", &["store"]),
     (
         "limits",
         &[
@@ -46,6 +47,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
+const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
 const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -75,6 +77,9 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("databases")? {
         config.databases = databases(&table, folder)?;
+    }
+    if let Some(table) = root.section("tasks")? {
+        config.tasks = tasks(&table, &config.tasks)?;
     }
     if let Some(table) = root.section("limits")? {
         config.limits = limits(&table)?;
@@ -112,6 +117,7 @@ fn http(table: &Table<'_>) -> Result<Http, ConfigError> {
     Ok(Http {
         allowed_hosts: exact(table, "allowed_hosts", hosts, AllowedHost::parse)?,
         allowed_origins: exact(table, "allowed_origins", origins, AllowedOrigin::parse)?,
+        legacy_sse: table.get("legacy_sse").map(|field| field.flag()).transpose()?.unwrap_or(false),
     })
 }
 
@@ -183,6 +189,11 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
         databases.insert(field.key().to_owned(), Database { engine, path: file, init });
     }
     Ok(databases)
+}
+
+fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {
+    let store = table.get("store").map(|field| field.choice(TASK_STORES)).transpose()?;
+    Ok(Tasks { store: store.unwrap_or(default.store) })
 }
 
 fn limits(table: &Table<'_>) -> Result<Limits, ConfigError> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, TaskStore};
 use crate::limits::Limits;
 use crate::manifest::golden;
 
@@ -13,8 +13,8 @@ fn shown(config: &Config) -> String {
     let (rows, default) = (config.limits().rows(), Limits::default().rows());
     let changed = rows.iter().zip(&default).filter(|(row, default)| row.value != default.value);
     let changed: String = changed.map(|(row, default)| format!("{}: {} -> {}\n", row.name, default.value, row.value)).collect();
-    let Config { file, plugins, state, listen, http, databases, limits: _, log } = config;
-    let rest = (file, plugins, state, listen, http, databases, log);
+    let Config { file, plugins, state, listen, http, databases, tasks, limits: _, log } = config;
+    let rest = (file, plugins, state, listen, http, databases, tasks, log);
     format!("{rest:#?}\n{changed}")
 }
 
@@ -33,6 +33,7 @@ fn the_default_listens_to_this_machine_only_and_offers_nothing() {
     assert_eq!(config.listen.admin, SocketAddr::from(([127, 0, 0, 1], 8485)));
     assert!(config.http.allowed_hosts.is_empty() && config.http.allowed_origins.is_empty());
     assert!(config.databases.is_empty() && config.offered().databases.is_empty());
+    assert_eq!((config.tasks.store, config.tasks_file()), (TaskStore::Sqlite, PathBuf::from(".cofferdam/tasks.db")));
     assert_eq!(config.limits(), Limits::default());
     assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Text));
     assert_eq!(Config::parse("", Path::new("cofferdam.toml")), Ok(Config { file: Some("cofferdam.toml".into()), ..config }));

@@ -1,13 +1,13 @@
 //! Results as JSON, written into one buffer. What a guest hands over as JSON text is checked and spliced in, not parsed into a tree and
 //! printed again; only where a schema has to be checked is it parsed.
 
+use super::content;
 use crate::mcp::{Id, Version, strict, write};
 use crate::registry::catalog::Operation;
+use crate::registry::pages::Page;
 use crate::runtime::{GuestError, Limit};
-use crate::wit::cofferdam::mcp::types::{
-    Annotations, BinaryContent, Body, Content, EmbeddedResource, Failure, Icon, Outcome, Reply, Resource, ResourceContents, Role,
-};
-use base64::Engine as _;
+use crate::wit::cofferdam::mcp::types::{CacheHint, Failure, Reply, Role};
+use crate::wit::exports::cofferdam::mcp::{completion::Suggestions, prompts::FilledPrompt, resources::ResourceReply};
 use serde::de::IgnoredAny;
 
 /// How long lists may be kept by clients. They change only when a plugin is loaded.
@@ -23,13 +23,23 @@ pub fn server_info() -> &'static str {
     concat!(r#"{"name":"cofferdam","title":"Cofferdam","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#)
 }
 
-/// What this host offers, as a JSON object.
+/// What this host offers, as a JSON object. It does not depend on what is loaded: that can change, and clients ask only once.
 #[must_use]
-pub fn capabilities() -> &'static str {
-    r#"{"tools":{}}"#
+pub fn capabilities(version: Version) -> &'static str {
+    if version.is_legacy() {
+        concat!(
+            r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"#,
+            r#""completions":{},"logging":{}}"#
+        )
+    } else {
+        concat!(
+            r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"#,
+            r#""completions":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#
+        )
+    }
 }
 
-/// Members of every result of the stateless era, up to its own members.
+/// Begins a result, up to its own members: it has those that every result of its era has.
 fn begin(out: &mut Vec<u8>, id: Id<'_>, version: Version) {
     write::begin_result(out, id.as_json());
     if !version.is_legacy() {
@@ -42,42 +52,152 @@ fn server_meta(out: &mut Vec<u8>) {
     out.extend_from_slice(server_info().as_bytes());
 }
 
-fn cache_hint(out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("\"ttlMs\":{LIST_TTL_MS},\"cacheScope\":\"public\",").as_bytes());
+/// What is listed is the same for everybody who may see it at all, so lists may be shared.
+fn list_hint(out: &mut Vec<u8>) {
+    cache_hint(out, Some(&CacheHint { ttl_ms: LIST_TTL_MS, shared: true }));
 }
 
-/// The members of `server/discover`'s result.
-pub(super) fn discover(out: &mut Vec<u8>, instructions: Option<&str>) {
+/// Without a hint an answer is the caller's own, and stale at once.
+fn cache_hint(out: &mut Vec<u8>, hint: Option<&CacheHint>) {
+    let (ttl_ms, shared) = hint.map_or((0, false), |hint| (hint.ttl_ms, hint.shared));
+    let scope = if shared { "public" } else { "private" };
+    out.extend_from_slice(format!("\"ttlMs\":{ttl_ms},\"cacheScope\":\"{scope}\",").as_bytes());
+}
+
+/// The result of `server/discover`.
+pub(super) fn discover(id: Id<'_>, instructions: Option<&str>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    write::begin_result(&mut out, id.as_json());
     out.extend_from_slice(b"\"resultType\":\"complete\",\"supportedVersions\":[\"");
     out.extend_from_slice(Version::NEWEST.as_str().as_bytes());
     out.extend_from_slice(b"\"],\"capabilities\":");
-    out.extend_from_slice(capabilities().as_bytes());
+    out.extend_from_slice(capabilities(Version::NEWEST).as_bytes());
     out.push(b',');
     if let Some(instructions) = instructions {
         out.extend_from_slice(b"\"instructions\":");
-        write::json(out, instructions);
+        write::json(&mut out, instructions);
         out.push(b',');
     }
-    cache_hint(out);
-    server_meta(out);
+    list_hint(&mut out);
+    server_meta(&mut out);
     out.push(b'}');
+    write::end_result(&mut out);
+    out
 }
 
-/// A list result; `members` are the members of the array.
-pub(super) fn list(id: Id<'_>, version: Version, name: &str, members: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(members.len() + 256);
+/// A page of a list.
+pub(super) fn list(id: Id<'_>, version: Version, name: &str, page: &Page) -> Vec<u8> {
+    let mut out = Vec::with_capacity(page.members.len() + 256);
     begin(&mut out, id, version);
     if !version.is_legacy() {
-        cache_hint(&mut out);
+        list_hint(&mut out);
         server_meta(&mut out);
         out.extend_from_slice(b"},");
     }
     write::json(&mut out, name);
     out.extend_from_slice(b":[");
-    out.extend_from_slice(members.as_bytes());
+    out.extend_from_slice(page.members.as_bytes());
     out.push(b']');
+    if let Some(next) = &page.next {
+        out.extend_from_slice(b",\"nextCursor\":");
+        write::json(&mut out, next);
+    }
     write::end_result(&mut out);
     out
+}
+
+/// A result with nothing of its own.
+pub(super) fn empty(id: Id<'_>, version: Version) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    begin(&mut out, id, version);
+    if !version.is_legacy() {
+        server_meta(&mut out);
+        out.push(b'}');
+    }
+    write::end_result(&mut out);
+    out
+}
+
+/// A result whose members, after those of every result, stand in `members`. Only for the stateless era.
+pub(super) fn with_members(id: Id<'_>, result_type: &str, members: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(members.len() + 256);
+    write::begin_result(&mut out, id.as_json());
+    out.extend_from_slice(format!("\"resultType\":\"{result_type}\",").as_bytes());
+    server_meta(&mut out);
+    out.extend_from_slice(b"},");
+    out.extend_from_slice(members.as_bytes());
+    write::end_result(&mut out);
+    out
+}
+
+/// The result of `prompts/get`.
+pub(super) fn prompt(id: Id<'_>, version: Version, prompt: &FilledPrompt, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+    let mut out = Vec::with_capacity(512);
+    begin(&mut out, id, version);
+    result_meta(&mut out, version, None)?;
+    if let Some(description) = &prompt.description {
+        out.extend_from_slice(b"\"description\":");
+        write::json(&mut out, description);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"messages\":[");
+    for (at, message) in prompt.messages.iter().enumerate() {
+        let role = if message.role == Role::User { "user" } else { "assistant" };
+        let comma = if at > 0 { "," } else { "" };
+        out.extend_from_slice(format!("{comma}{{\"role\":\"{role}\",\"content\":").as_bytes());
+        content::content(&mut out, version, &message.content)?;
+        out.push(b'}');
+    }
+    out.push(b']');
+    write::end_result(&mut out);
+    within(out, output_bytes_max)
+}
+
+/// The result of `resources/read`.
+pub(super) fn resource(id: Id<'_>, version: Version, reply: &ResourceReply, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+    if reply.contents.is_empty() {
+        return Err(GuestError::BadReply("the contents of a resource are empty; what does not exist is a failure".to_owned()));
+    }
+    let mut out = Vec::with_capacity(512);
+    begin(&mut out, id, version);
+    if !version.is_legacy() {
+        cache_hint(&mut out, reply.cache.as_ref());
+    }
+    result_meta(&mut out, version, None)?;
+    out.extend_from_slice(b"\"contents\":[");
+    for (at, item) in reply.contents.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        content::resource_contents(&mut out, item)?;
+    }
+    out.push(b']');
+    write::end_result(&mut out);
+    within(out, output_bytes_max)
+}
+
+/// The result of `completion/complete` (2026-07-28, completion): at most 100 values.
+pub(super) fn suggestions(id: Id<'_>, version: Version, suggestions: &Suggestions) -> Vec<u8> {
+    const VALUES_MAX: usize = 100;
+    let mut completion = serde_json::Map::new();
+    let values = suggestions.values.iter().take(VALUES_MAX).map(String::as_str).collect::<Vec<_>>();
+    completion.insert("hasMore".to_owned(), (suggestions.has_more || suggestions.values.len() > VALUES_MAX).into());
+    completion.extend(suggestions.total.map(|total| ("total".to_owned(), total.into())));
+    completion.insert("values".to_owned(), values.into());
+    let mut out = Vec::with_capacity(256);
+    begin(&mut out, id, version);
+    if !version.is_legacy() {
+        server_meta(&mut out);
+        out.extend_from_slice(b"},");
+    }
+    out.extend_from_slice(b"\"completion\":");
+    write::json(&mut out, &completion);
+    write::end_result(&mut out);
+    out
+}
+
+fn within(out: Vec<u8>, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+    if out.len() > output_bytes_max { Err(GuestError::Limit(Limit::Output)) } else { Ok(out) }
 }
 
 /// A result that tells the model what was wrong with its call.
@@ -100,22 +220,21 @@ pub(super) fn tool_result(
     id: Id<'_>,
     version: Version,
     operation: &Operation,
-    outcome: Result<Outcome, Failure>,
+    reply: &Reply,
     output_bytes_max: usize,
 ) -> Result<Vec<u8>, GuestError> {
-    let reply = match outcome {
-        Ok(Outcome::Complete(reply)) => reply,
-        Ok(Outcome::InputRequired(_)) => {
-            let text = "This tool has to ask you something first, which this version of the host does not support.";
-            return Ok(error_result(id, version, text));
-        }
-        Err(failure) => return Ok(error_result(id, version, &failure_text(failure))),
-    };
     let mut out = Vec::with_capacity(512);
     begin(&mut out, id, version);
     result_meta(&mut out, version, reply.meta.as_deref())?;
-    let structured = structured(&reply, operation)?;
-    contents(&mut out, &reply, structured.as_deref())?;
+    tool_members(&mut out, version, operation, reply)?;
+    write::end_result(&mut out);
+    within(out, output_bytes_max)
+}
+
+/// The members of a tool's result that are its own.
+fn tool_members(out: &mut Vec<u8>, version: Version, operation: &Operation, reply: &Reply) -> Result<(), GuestError> {
+    let structured = structured(reply, operation)?;
+    content::contents(out, version, reply, structured.as_deref())?;
     // Before 2026-07-28 a structured result is an object; what is not stays in the text block.
     if let Some(structured) = structured.filter(|text| !version.is_legacy() || text.starts_with('{')) {
         out.extend_from_slice(b",\"structuredContent\":");
@@ -124,11 +243,31 @@ pub(super) fn tool_result(
     if reply.is_error {
         out.extend_from_slice(b",\"isError\":true");
     }
-    write::end_result(&mut out);
-    if out.len() > output_bytes_max { Err(GuestError::Limit(Limit::Output)) } else { Ok(out) }
+    Ok(())
 }
 
-fn failure_text(failure: Failure) -> String {
+/// What a task has at its end: a tool's result without an envelope.
+pub(super) fn task_result(operation: &Operation, reply: &Reply, output_bytes_max: usize) -> Result<String, GuestError> {
+    let mut out = Vec::with_capacity(512);
+    out.push(b'{');
+    if let Some(meta) = reply.meta.as_deref() {
+        out.extend_from_slice(b"\"_meta\":{");
+        out.extend_from_slice(guest_meta(meta)?.as_bytes());
+        out.extend_from_slice(b"},");
+    }
+    tool_members(&mut out, Version::NEWEST, operation, reply)?;
+    out.push(b'}');
+    let out = within(out, output_bytes_max)?;
+    String::from_utf8(out).map_err(|_| GuestError::BadReply("the result is not UTF-8".to_owned()))
+}
+
+/// What a task has at its end when its handler failed.
+pub(super) fn task_failure(text: &str) -> String {
+    serde_json::json!({ "content": [{ "type": "text", "text": text }], "isError": true }).to_string()
+}
+
+/// A failure's text as a client gets it.
+pub(super) fn failure_text(failure: Failure) -> String {
     let (Failure::Invalid(text) | Failure::NotFound(text) | Failure::Denied(text) | Failure::Unavailable(text) | Failure::Other(text)) =
         failure;
     text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(FAILURE_CHARS_MAX).collect()
@@ -180,161 +319,10 @@ fn result_meta(out: &mut Vec<u8>, version: Version, guest: Option<&str>) -> Resu
 }
 
 /// The members of a guest's `_meta` object.
-fn guest_meta(text: &str) -> Result<String, GuestError> {
+pub(super) fn guest_meta(text: &str) -> Result<String, GuestError> {
     let bad = || GuestError::BadReply("`meta` is not a JSON object".to_owned());
     let serde_json::Value::Object(mut object) = strict::parse(text).map_err(|_| bad())? else { return Err(bad()) };
     object.retain(|key, _| !key.starts_with(RESERVED_META));
     let text = serde_json::Value::Object(object).to_string();
     Ok(text.get(1..text.len() - 1).unwrap_or_default().to_owned())
-}
-
-fn contents(out: &mut Vec<u8>, reply: &Reply, structured: Option<&str>) -> Result<(), GuestError> {
-    out.extend_from_slice(b"\"content\":[");
-    if let (true, Some(text)) = (reply.content.is_empty(), structured) {
-        out.extend_from_slice(b"{\"type\":\"text\",\"text\":");
-        write::json(out, text);
-        out.push(b'}');
-    }
-    for (at, block) in reply.content.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        content(out, block)?;
-    }
-    out.push(b']');
-    Ok(())
-}
-
-fn content(out: &mut Vec<u8>, block: &Content) -> Result<(), GuestError> {
-    match block {
-        Content::Text(text) => {
-            let mut object = Object::begin(out, "text");
-            object.text("text", &text.text);
-            object.end(text.annotations.as_ref(), text.meta.as_deref())
-        }
-        Content::Image(binary) => binary_content(out, "image", binary),
-        Content::Audio(binary) => binary_content(out, "audio", binary),
-        Content::ResourceLink(link) => resource_link(out, link),
-        Content::Embedded(embedded) => embedded_resource(out, embedded),
-    }
-}
-
-fn binary_content(out: &mut Vec<u8>, kind: &str, binary: &BinaryContent) -> Result<(), GuestError> {
-    let mut object = Object::begin(out, kind);
-    object.base64("data", &binary.data);
-    object.text("mimeType", &binary.mime_type);
-    object.end(binary.annotations.as_ref(), binary.meta.as_deref())
-}
-
-fn resource_link(out: &mut Vec<u8>, link: &Resource) -> Result<(), GuestError> {
-    let mut object = Object::begin(out, "resource_link");
-    object.text("uri", &link.uri);
-    object.text("name", &link.name);
-    object.optional("title", link.title.as_deref());
-    object.optional("description", link.description.as_deref());
-    object.optional("mimeType", link.mime_type.as_deref());
-    if let Some(size) = link.size_bytes {
-        object.key("size");
-        write::json(object.out, &size);
-    }
-    if !link.icons.is_empty() {
-        object.key("icons");
-        icons(object.out, &link.icons);
-    }
-    object.end(link.annotations.as_ref(), link.meta.as_deref())
-}
-
-fn icons(out: &mut Vec<u8>, icons: &[Icon]) {
-    let icon = |icon: &Icon| {
-        let mut value = serde_json::json!({ "src": icon.src, "sizes": icon.sizes });
-        if let (Some(mime_type), Some(object)) = (&icon.mime_type, value.as_object_mut()) {
-            object.insert("mimeType".to_owned(), mime_type.as_str().into());
-        }
-        value
-    };
-    write::json(out, &icons.iter().map(icon).collect::<Vec<_>>());
-}
-
-fn embedded_resource(out: &mut Vec<u8>, embedded: &EmbeddedResource) -> Result<(), GuestError> {
-    let mut object = Object::begin(out, "resource");
-    object.key("resource");
-    resource_contents(object.out, &embedded.contents)?;
-    object.end(embedded.annotations.as_ref(), embedded.meta.as_deref())
-}
-
-fn resource_contents(out: &mut Vec<u8>, contents: &ResourceContents) -> Result<(), GuestError> {
-    out.extend_from_slice(b"{\"uri\":");
-    write::json(out, &contents.uri);
-    let mut object = Object { out };
-    object.optional("mimeType", contents.mime_type.as_deref());
-    match &contents.body {
-        Body::Text(text) => object.text("text", text),
-        Body::Blob(bytes) => object.base64("blob", bytes),
-    }
-    object.end(None, contents.meta.as_deref())
-}
-
-/// The members of a JSON object after the first one.
-struct Object<'a> {
-    out: &'a mut Vec<u8>,
-}
-
-impl<'a> Object<'a> {
-    fn begin(out: &'a mut Vec<u8>, kind: &str) -> Self {
-        out.extend_from_slice(b"{\"type\":");
-        write::json(out, kind);
-        Self { out }
-    }
-
-    fn key(&mut self, key: &str) {
-        self.out.push(b',');
-        write::json(self.out, key);
-        self.out.push(b':');
-    }
-
-    fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
-        write::json(self.out, text);
-    }
-
-    fn optional(&mut self, key: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(key, text);
-        }
-    }
-
-    fn base64(&mut self, key: &str, bytes: &[u8]) {
-        self.text(key, &base64::engine::general_purpose::STANDARD.encode(bytes));
-    }
-
-    fn end(mut self, annotations: Option<&Annotations>, meta: Option<&str>) -> Result<(), GuestError> {
-        if let Some(annotations) = annotations {
-            self.key("annotations");
-            write::json(self.out, &annotations_value(annotations));
-        }
-        if let Some(meta) = meta {
-            let meta = guest_meta(meta)?;
-            self.key("_meta");
-            self.out.push(b'{');
-            self.out.extend_from_slice(meta.as_bytes());
-            self.out.push(b'}');
-        }
-        self.out.push(b'}');
-        Ok(())
-    }
-}
-
-fn annotations_value(annotations: &Annotations) -> serde_json::Value {
-    let mut object = serde_json::Map::new();
-    if !annotations.audience.is_empty() {
-        let role = |role: &Role| if *role == Role::User { "user" } else { "assistant" };
-        object.insert("audience".to_owned(), annotations.audience.iter().map(role).collect());
-    }
-    if let Some(priority) = annotations.priority {
-        object.insert("priority".to_owned(), priority.clamp(0.0, 1.0).into());
-    }
-    if let Some(modified) = &annotations.last_modified {
-        object.insert("lastModified".to_owned(), modified.as_str().into());
-    }
-    object.into()
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::CallRef;
 use crate::limits::CallLimits;
-use crate::mcp::code;
+use crate::mcp::{Version, code};
 use crate::runtime::{GuestError, Limit};
 use std::time::Duration;
 
@@ -21,9 +21,31 @@ pub enum CallError {
     /// The method does not exist.
     #[error("the method {0:?} does not exist here")]
     NoMethod(String),
-    /// The tool does not exist, or not for this caller.
-    #[error("Unknown tool: {0}")]
-    NoTarget(String),
+    /// The tool, prompt or task does not exist, or not for this caller.
+    #[error("Unknown {what}: {name}")]
+    NoTarget {
+        /// What kind of thing was asked for.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The resource does not exist, or not for this caller.
+    #[error("Resource not found: {uri}")]
+    NoResource {
+        /// Its URI.
+        uri: String,
+        /// The code is another one before 2026-07-28.
+        legacy: bool,
+    },
+    /// The client did not declare what the call needs of it: `ClientCapabilities` as JSON text.
+    #[error("the request has to declare a capability of the client that it needs: {0}")]
+    MissingCapability(&'static str),
+    /// The client was asked for input too often.
+    #[error("the call asked for input more than {0} times")]
+    Rounds(u32),
+    /// A prompt or a resource could not be had; the handler says why.
+    #[error("{0}")]
+    Handler(String),
     /// Too many calls of the tenant or the plugin.
     #[error("too many calls are running: try again in a moment")]
     TenantBusy,
@@ -59,7 +81,10 @@ impl CallError {
     #[must_use]
     pub fn code(&self) -> i64 {
         match self {
-            Self::Params(_) | Self::NoTarget(_) => code::INVALID_PARAMS,
+            Self::Params(_) | Self::NoTarget { .. } | Self::NoResource { legacy: false, .. } => code::INVALID_PARAMS,
+            Self::NoResource { legacy: true, .. } => code::RESOURCE_NOT_FOUND,
+            Self::MissingCapability(_) => code::MISSING_CAPABILITY,
+            Self::Rounds(_) | Self::Handler(_) => code::HANDLER_FAILED,
             Self::HeaderMismatch(_) => code::HEADER_MISMATCH,
             Self::Version(_) => code::UNSUPPORTED_VERSION,
             Self::NoMethod(_) => code::METHOD_NOT_FOUND,
@@ -76,11 +101,25 @@ impl CallError {
     pub fn data(&self) -> Option<String> {
         match self {
             Self::Version(requested) => {
-                let supported = [crate::mcp::Version::NEWEST.as_str()];
+                let supported = [Version::NEWEST.as_str()];
                 Some(serde_json::json!({ "supported": supported, "requested": requested }).to_string())
             }
+            Self::NoResource { uri, .. } => Some(serde_json::json!({ "uri": uri }).to_string()),
+            Self::MissingCapability(missing) => Some(format!(r#"{{"requiredCapabilities":{missing}}}"#)),
             _ => None,
         }
+    }
+
+    /// The tool, prompt or task that a request names does not exist.
+    #[must_use]
+    pub fn unknown(what: &'static str, name: &str) -> Self {
+        Self::NoTarget { what, name: shown(name, 128) }
+    }
+
+    /// The resource that a request names does not exist.
+    #[must_use]
+    pub fn no_resource(uri: &str, version: Version) -> Self {
+        Self::NoResource { uri: shown(uri, 2_048), legacy: version.is_legacy() }
     }
 
     /// What a guest's failure is to the client. The whole story goes to the log, under the same reference.
@@ -94,4 +133,9 @@ impl CallError {
             GuestError::HostPanic(_) => Self::Internal { reference },
         }
     }
+}
+
+/// Text of a client's that goes back to it, cut.
+fn shown(text: &str, chars_max: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(chars_max).collect()
 }

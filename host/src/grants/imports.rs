@@ -24,9 +24,8 @@ fn contract(interface: &str) -> Option<String> {
              [grants.sql.main]\naccess = \"read\""
                 .to_owned(),
         ),
-        "client" => Some(
-            "This version offers no progress and no log messages to clients yet; build the plugin without cofferdam:mcp/client".to_owned(),
-        ),
+        "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
+        "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
             Some(format!("An interface to export: a plugin does not import cofferdam:mcp/{exported}"))
         }

@@ -43,6 +43,10 @@ pub struct Offered {
 /// What a plugin may use. What is not in here is not linked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
+    /// Progress and log messages to the client of a call.
+    pub client: bool,
+    /// Reports that lists and resources changed.
+    pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
 }
@@ -68,13 +72,15 @@ impl Grants {
             }
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
-        Ok(Self { sql })
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
     #[must_use]
     pub fn summary(&self) -> Vec<String> {
-        self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access)).collect()
+        let plain = [("client", self.client), ("changes", self.changes)];
+        let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
+        plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
     }
 }
 

@@ -1,41 +1,27 @@
 //! The `initialize` era, 2024-11-05 to 2025-11-25: a handshake, then requests that lean on it. Sessions exist here and nowhere else; every
 //! request ends in the same `dispatch` as those of the stateless era.
 
+mod session;
+pub mod stream;
+
+pub use session::{Negotiated, Session};
+
 use crate::auth::Principal;
-use crate::dispatch::{CallError, Dialect, Dispatch, capabilities, server_info};
-use crate::mcp::{Id, Message, Params, Request, Version, write};
+use crate::caps::client::Outlet;
+use crate::dispatch::{CallError, Dispatch, Exchange, capabilities, parse_level, server_info};
+use crate::mcp::{Abilities, Id, Message, Params, Request, Version, write};
 use base64::Engine as _;
 use moka::sync::Cache;
+use session::LiveSession;
 use std::sync::Arc;
 
-/// A handshake that was made over HTTP.
-#[derive(Debug, Clone)]
-struct Session {
-    version: Version,
-    principal: Arc<Principal>,
-}
-
-/// The sessions, and what they can ask.
+/// The sessions over HTTP.
 pub struct Legacy {
     dispatch: Arc<Dispatch>,
-    sessions: Cache<String, Session>,
+    sessions: Cache<String, Arc<Session>>,
 }
 
-/// What a POST is answered with.
-#[derive(Debug)]
-pub enum Answer {
-    /// A JSON-RPC message.
-    Message {
-        /// The message.
-        body: Vec<u8>,
-        /// The id of a session that has just begun.
-        session: Option<String>,
-    },
-    /// A notification was taken.
-    Accepted,
-}
-
-/// Why a POST is not served.
+/// Why a message is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum LegacyError {
     /// Neither a handshake nor a session.
@@ -46,9 +32,15 @@ pub enum LegacyError {
     /// The session is not, or no longer, there; or it is somebody else's.
     #[error("the session does not exist: begin again with `initialize`")]
     UnknownSession,
+    /// The stream cannot be resumed from there.
+    #[error("`Last-Event-ID` is not of this session, or too old")]
+    UnknownEvent,
     /// No randomness for a session id.
     #[error("no session can be made")]
     NoRandomness,
+    /// The client took its request back: nothing more is sent for it.
+    #[error("the request was cancelled")]
+    Cancelled,
     /// The request itself failed.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -59,78 +51,135 @@ impl Legacy {
     #[must_use]
     pub fn new(dispatch: Arc<Dispatch>) -> Self {
         let limits = dispatch.limits();
-        let sessions = Cache::builder().max_capacity(limits.sessions_max).time_to_idle(limits.session_idle_max).build();
+        let sessions = Cache::builder()
+            .max_capacity(limits.sessions_max)
+            .time_to_idle(limits.session_idle_max)
+            .eviction_listener(|_, session: Arc<Session>, _| session.close())
+            .build();
         Self { dispatch, sessions }
     }
 
-    /// Answers a message that came by HTTP. `session` is the value of `MCP-Session-Id`.
-    pub async fn post(&self, principal: &Arc<Principal>, session: Option<&str>, message: &Message<'_>) -> Result<Answer, LegacyError> {
-        if let Message::Request(request) = message
-            && request.method == "initialize"
-        {
-            let (version, body) = initialize(&self.dispatch, request.id, &request.params).await?;
-            let id = new_session_id().ok_or(LegacyError::NoRandomness)?;
-            self.sessions.insert(id.clone(), Session { version, principal: Arc::clone(principal) });
-            return Ok(Answer::Message { body, session: Some(id) });
-        }
-        let session = session.ok_or(LegacyError::NoSession)?;
-        let session = self.find(principal, session).ok_or(LegacyError::UnknownSession)?;
-        match message {
-            Message::Request(request) => {
-                let body = answer(&self.dispatch, principal, request, session.version).await?;
-                Ok(Answer::Message { body, session: None })
-            }
-            Message::Notification { .. } | Message::Response => Ok(Answer::Accepted),
-        }
+    /// The handshake over HTTP: the answer, and the id of the session that begins.
+    pub async fn initialize(&self, principal: &Arc<Principal>, request: &Request<'_>) -> Result<(Vec<u8>, String), LegacyError> {
+        let (negotiated, body) = initialize(&self.dispatch, request.id, &request.params).await?;
+        let id = self.open(principal, negotiated)?.1;
+        Ok((body, id))
     }
 
-    /// Ends a session; false when there was none.
-    #[must_use]
-    pub fn delete(&self, principal: &Principal, session: &str) -> bool {
-        let found = self.find(principal, session).is_some();
-        if found {
-            self.sessions.invalidate(session);
-        }
-        found
+    /// A session, and its id.
+    pub fn open(&self, principal: &Arc<Principal>, negotiated: Negotiated) -> Result<(Arc<Session>, String), LegacyError> {
+        let id = new_session_id().ok_or(LegacyError::NoRandomness)?;
+        let session = Session::over_http(Arc::clone(principal), negotiated, self.dispatch.limits());
+        self.sessions.insert(id.clone(), Arc::clone(&session));
+        Ok((session, id))
     }
 
     /// A session of another principal is like one that does not exist.
-    fn find(&self, principal: &Principal, session: &str) -> Option<Session> {
-        self.sessions.get(session).filter(|session| *session.principal == *principal)
+    pub fn find(&self, principal: &Principal, id: Option<&str>) -> Result<Arc<Session>, LegacyError> {
+        let id = id.ok_or(LegacyError::NoSession)?;
+        let session = self.sessions.get(id).filter(|session| *session.principal == *principal);
+        session.ok_or(LegacyError::UnknownSession)
+    }
+
+    /// Ends a session.
+    pub fn delete(&self, principal: &Principal, id: Option<&str>) -> Result<(), LegacyError> {
+        let session = self.find(principal, id)?;
+        self.sessions.invalidate(id.unwrap_or_default());
+        session.close();
+        Ok(())
+    }
+
+    /// Hears from now on what changes, for a session whose client is there to be told.
+    pub fn listen(&self, session: &Arc<Session>) {
+        session.listen(self.dispatch.registry().changes(), self.dispatch.limits().listeners_max);
     }
 }
 
 /// Answers `initialize` (2025-11-25, lifecycle): the client's revision where we speak it, else our newest.
-pub async fn initialize(dispatch: &Dispatch, id: Id<'_>, params: &Params<'_>) -> Result<(Version, Vec<u8>), CallError> {
+pub async fn initialize(dispatch: &Dispatch, id: Id<'_>, params: &Params<'_>) -> Result<(Negotiated, Vec<u8>), CallError> {
     let wanted = params.protocol_version.as_deref().ok_or_else(|| CallError::Params("`protocolVersion` is missing".to_owned()))?;
     let version = Version::parse(wanted).filter(|version| version.is_legacy()).unwrap_or(Version::NEWEST_LEGACY);
+    let abilities = params.capabilities.map(|declared| Abilities::parse(declared.get())).unwrap_or_default();
     let snapshot = dispatch.registry().snapshot().await;
     let mut out = Vec::with_capacity(512);
     write::begin_result(&mut out, id.as_json());
-    let fixed = format!(r#""protocolVersion":"{version}","capabilities":{},"serverInfo":{}"#, capabilities(), server_info());
+    let fixed = format!(r#""protocolVersion":"{version}","capabilities":{},"serverInfo":{}"#, capabilities(version), server_info());
     out.extend_from_slice(fixed.as_bytes());
     if let Some(instructions) = snapshot.instructions() {
         out.extend_from_slice(b",\"instructions\":");
         write::json(&mut out, instructions);
     }
     write::end_result(&mut out);
-    Ok((version, out))
+    Ok((Negotiated { version, abilities, log_level: None }, out))
 }
 
-/// Answers any other request of this era.
+/// Takes what needs no answer.
+pub fn take(session: &Session, message: &Message<'_>) {
+    match message {
+        Message::Notification { method, params } if method == "notifications/cancelled" => {
+            if let Some(id) = params.request_id {
+                session.cancel(id.get());
+            }
+        }
+        Message::Response(response) => session.take_response(response),
+        Message::Notification { .. } | Message::Request(_) => {}
+    }
+}
+
+/// Answers a request of a session. `outlet` takes what belongs to the request and comes before its answer.
 pub async fn answer(
     dispatch: &Dispatch,
-    principal: &Arc<Principal>,
+    session: &Arc<Session>,
     request: &Request<'_>,
-    version: Version,
-) -> Result<Vec<u8>, CallError> {
-    if request.method == "ping" {
-        let mut out = Vec::with_capacity(64);
-        write::begin_result(&mut out, request.id.as_json());
-        write::end_result(&mut out);
-        return Ok(out);
+    outlet: Arc<dyn Outlet>,
+) -> Result<Vec<u8>, LegacyError> {
+    match request.method.as_ref() {
+        "ping" => return Ok(empty(request.id)),
+        "logging/setLevel" => {
+            let level = request.params.level.as_deref().ok_or_else(|| CallError::Params("`level` is missing".to_owned()))?;
+            session.set_log_level(parse_level(level)?);
+            return Ok(empty(request.id));
+        }
+        "resources/subscribe" | "resources/unsubscribe" => return Ok(subscribe(dispatch, session, request).await?),
+        _ => {}
     }
-    dispatch.answer(principal, request, Dialect { version, headers: None }).await
+    let Negotiated { version, abilities, log_level } = session.negotiated();
+    let live = LiveSession { session, outlet: &outlet };
+    // Tasks of this era were another thing, and are not spoken.
+    let abilities = Abilities { tasks: false, ..abilities };
+    let exchange = Exchange { version, headers: None, abilities, log_level, outlet: Arc::clone(&outlet), live: Some(&live) };
+    let in_flight = session.begin(request.id.as_json());
+    tokio::select! {
+        biased;
+        () = in_flight.cancelled() => Err(LegacyError::Cancelled),
+        answered = dispatch.answer(&session.principal, request, &exchange) => Ok(answered?),
+    }
+}
+
+/// `resources/subscribe` and `resources/unsubscribe`.
+async fn subscribe(dispatch: &Dispatch, session: &Arc<Session>, request: &Request<'_>) -> Result<Vec<u8>, CallError> {
+    let uri = request.params.uri.as_deref().ok_or_else(|| CallError::Params("`uri` is missing".to_owned()))?;
+    if request.method == "resources/unsubscribe" {
+        session.unsubscribe(uri);
+        return Ok(empty(request.id));
+    }
+    let snapshot = dispatch.registry().snapshot().await;
+    if snapshot.resource(uri).is_none_or(|found| found.binding.tenant != session.principal.tenant) {
+        return Err(CallError::no_resource(uri, session.negotiated().version));
+    }
+    if !session.subscribe(uri) {
+        let most = dispatch.limits().listener_resources_max;
+        return Err(CallError::Params(format!("the session listens to {most} resources already")));
+    }
+    session.listen(dispatch.registry().changes(), dispatch.limits().listeners_max);
+    Ok(empty(request.id))
+}
+
+fn empty(id: Id<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    write::begin_result(&mut out, id.as_json());
+    write::end_result(&mut out);
+    out
 }
 
 /// 256 random bits as visible ASCII.

@@ -151,7 +151,7 @@ impl<'d> Table<'d> {
         let unknown = self.entries.iter().filter(|(key, _)| !keys.contains(&key.get_ref().as_ref()));
         match unknown.min_by_key(|(key, _)| key.span().start) {
             // A section of named sections.
-            _ if keys.is_empty() => Ok(self),
+            _ if keys.is_empty() && self.document.below(self.section).is_some() => Ok(self),
             None => Ok(self),
             Some((key, value)) => Err(self.unknown(&self.field(key, value), keys)),
         }
@@ -261,6 +261,17 @@ impl<'d> Field<'d> {
         let time = self.raw_text(expected).ok().and_then(duration);
         let time = time.ok_or_else(|| self.wrong(expected).with_help_if(self.units(&["ms", "s", "m"])))?;
         self.within(time, bounds, duration_text)
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&self) -> Result<bool, DocumentError> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            DeValue::String(text) if matches!(text.as_ref(), "true" | "false") => {
+                Err(self.wrong("true or false").with_help(format!("write {text} without quotes")))
+            }
+            _ => Err(self.wrong("true or false")),
+        }
     }
 
     /// A whole number from 1 on.

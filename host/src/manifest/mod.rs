@@ -76,6 +76,10 @@ pub struct WantedLimits {
 /// What a manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WantedGrants {
+    /// `[grants.client]`: progress and log messages to the client of a call.
+    pub client: bool,
+    /// `[grants.changes]`: reports that lists and resources changed.
+    pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
 }
@@ -121,7 +125,9 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("", &["name", "version", "description", "component", "prefix", "build", "limits", "grants"]),
     ("build", &["command", "watch"]),
     ("limits", &["memory", "timeout", "cpu", "output", "concurrency"]),
-    ("grants", &["sql"]),
+    ("grants", &["client", "changes", "sql"]),
+    ("grants.client", &[]),
+    ("grants.changes", &[]),
     ("grants.sql", &[]),
     ("grants.sql.<database>", &["access", "rows_max", "timeout"]),
 ];
@@ -252,7 +258,7 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
-    Ok(WantedGrants { sql })
+    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -11,8 +11,8 @@ use std::fmt;
 pub struct Id<'a>(&'a str);
 
 impl<'a> Id<'a> {
-    /// A string or an integer that fits 64 bits; no null, no fraction (2026-07-28, basic, "Requests").
-    fn parse(raw: &'a str) -> Option<Self> {
+    /// A string of at most 1,024 bytes or an integer that fits 64 bits; no null, no fraction (2026-07-28, basic, "Requests").
+    pub fn parse(raw: &'a str) -> Option<Self> {
         let good = match raw.as_bytes().first() {
             Some(b'"') => raw.len() <= 1024,
             Some(b'-' | b'0'..=b'9') => raw.parse::<i64>().is_ok(),
@@ -41,7 +41,16 @@ pub enum Message<'a> {
         params: Params<'a>,
     },
     /// Answers a request of the host's.
-    Response,
+    Response(Response<'a>),
+}
+
+/// A client's answer to a request of the host's (`initialize` era only).
+#[derive(Debug, Clone, Copy)]
+pub struct Response<'a> {
+    /// The id that the host chose, as JSON text.
+    pub id: &'a str,
+    /// The result; none when the client failed.
+    pub result: Option<&'a RawValue>,
 }
 
 /// A request.
@@ -71,9 +80,36 @@ pub struct Params<'a> {
     /// `*/list`: where to go on.
     #[serde(borrow, default)]
     pub cursor: Option<Cow<'a, str>>,
-    /// `resources/read`: which one.
+    /// `resources/read`, `resources/subscribe`: which one.
     #[serde(borrow, default)]
     pub uri: Option<Cow<'a, str>>,
+    /// Answers to what the host asked in the round before: an object, raw.
+    #[serde(borrow, default, rename = "inputResponses")]
+    pub input_responses: Option<&'a RawValue>,
+    /// What the host sent with the round before.
+    #[serde(borrow, default, rename = "requestState")]
+    pub request_state: Option<Cow<'a, str>>,
+    /// `completion/complete`: what is being filled in, raw.
+    #[serde(borrow, default, rename = "ref")]
+    pub reference: Option<&'a RawValue>,
+    /// `completion/complete`: the argument that is being typed, raw.
+    #[serde(borrow, default)]
+    pub argument: Option<&'a RawValue>,
+    /// `completion/complete`: what is known already, raw.
+    #[serde(borrow, default)]
+    pub context: Option<&'a RawValue>,
+    /// `subscriptions/listen`: what the client wants to hear of, raw.
+    #[serde(borrow, default)]
+    pub notifications: Option<&'a RawValue>,
+    /// `tasks/*`: which one.
+    #[serde(borrow, default, rename = "taskId")]
+    pub task_id: Option<Cow<'a, str>>,
+    /// `logging/setLevel`: the level.
+    #[serde(borrow, default)]
+    pub level: Option<Cow<'a, str>>,
+    /// `initialize`: what the client can do, raw.
+    #[serde(borrow, default)]
+    pub capabilities: Option<&'a RawValue>,
     /// `initialize`: the revision that the client would like.
     #[serde(borrow, default, rename = "protocolVersion")]
     pub protocol_version: Option<Cow<'a, str>>,
@@ -89,6 +125,10 @@ pub struct Meta<'a> {
     pub protocol_version: Option<Cow<'a, str>>,
     /// `io.modelcontextprotocol/clientCapabilities`: a JSON object.
     pub client_capabilities: Option<&'a RawValue>,
+    /// `io.modelcontextprotocol/logLevel`: from which level on the client wants log messages about this request.
+    pub log_level: Option<Cow<'a, str>>,
+    /// `progressToken`: a string or an integer, raw.
+    pub progress_token: Option<&'a RawValue>,
     /// Everything that is not the protocol's own, in the client's order.
     pub rest: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
@@ -114,7 +154,9 @@ impl Meta<'_> {
 /// Keys of `_meta` that the host consumes; guests see the others.
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
-const META_HOST_KEYS: [&str; 3] = ["io.modelcontextprotocol/clientInfo", "io.modelcontextprotocol/logLevel", "progressToken"];
+const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+const META_PROGRESS_TOKEN: &str = "progressToken";
+const META_CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// A client has no use for more than a handful.
 const META_KEYS_MAX: usize = 64;
 
@@ -130,7 +172,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Meta<'de>, A::Error> {
                 let mut meta = Meta::default();
-                let mut host_keys_seen = [false; META_HOST_KEYS.len()];
+                let mut client_info = None;
                 while let Some(Text(key)) = entries.next_key::<Text<'de>>()? {
                     let twice = || A::Error::custom(format_args!("the key {key:?} occurs twice in `_meta`"));
                     if key == META_VERSION {
@@ -142,10 +184,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
                         if meta.client_capabilities.replace(entries.next_value()?).is_some() {
                             return Err(twice());
                         }
-                    } else if let Some(at) = META_HOST_KEYS.iter().position(|host_key| *host_key == key) {
-                        entries.next_value::<IgnoredAny>()?;
-                        let seen = host_keys_seen.get_mut(at).is_some_and(|seen| std::mem::replace(seen, true));
-                        if seen {
+                    } else if key == META_LOG_LEVEL {
+                        let Text(level) = entries.next_value()?;
+                        if meta.log_level.replace(level).is_some() {
+                            return Err(twice());
+                        }
+                    } else if key == META_PROGRESS_TOKEN {
+                        let token: &RawValue = entries.next_value()?;
+                        if Id::parse(token.get()).is_none() {
+                            return Err(A::Error::custom("`progressToken` is a string or an integer"));
+                        }
+                        if meta.progress_token.replace(token).is_some() {
+                            return Err(twice());
+                        }
+                    } else if key == META_CLIENT_INFO {
+                        if client_info.replace(entries.next_value::<IgnoredAny>()?).is_some() {
                             return Err(twice());
                         }
                     } else if meta.rest.iter().any(|(other, _)| *other == key) {
@@ -245,6 +298,14 @@ fn object<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<P
     deserializer.deserialize_map(ParamsVisitor(std::marker::PhantomData)).map(Some)
 }
 
+/// The messages of a batch (2025-03-26, basic, "Batching"), not yet parsed; none when the text is no array.
+pub fn batch(text: &str) -> Option<Result<Vec<&RawValue>, MessageError<'_>>> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    Some(serde_json::from_str::<Vec<&RawValue>>(text).map_err(|error| MessageError::Parse(error.to_string())))
+}
+
 impl<'a> Message<'a> {
     /// Parses one message. Arrays (batches) are no message.
     pub fn parse(text: &'a str) -> Result<Self, MessageError<'a>> {
@@ -275,7 +336,9 @@ impl<'a> Message<'a> {
                 Ok(Self::Request(Request { id, method, params: envelope.params.unwrap_or_default() }))
             }
             (Some(method), None) => Ok(Self::Notification { method, params: envelope.params.unwrap_or_default() }),
-            (None, Some(_)) if envelope.result.is_some() != envelope.error.is_some() => Ok(Self::Response),
+            (None, Some(id)) if envelope.result.is_some() != envelope.error.is_some() => {
+                Ok(Self::Response(Response { id, result: envelope.result }))
+            }
             (None, _) => Err(malformed("`method` is missing")),
         }
     }
@@ -303,7 +366,7 @@ mod tests {
         match Message::parse(text) {
             Ok(Message::Request(r)) => format!("request {} {}", r.id.as_json(), r.method),
             Ok(Message::Notification { method, .. }) => format!("notification {method}"),
-            Ok(Message::Response) => "response".to_owned(),
+            Ok(Message::Response(_)) => "response".to_owned(),
             Err(MessageError::Parse(_)) => "parse".to_owned(),
             Err(MessageError::Malformed { id, .. }) => format!("malformed {}", id.map_or("-", |id| id.as_json())),
             Err(MessageError::Params { id, .. }) => format!("params {}", id.map_or("-", |id| id.as_json())),

@@ -4,13 +4,17 @@
 //! capabilities, unknown `_meta` keys) stays raw JSON.
 
 pub mod bounds;
+pub mod client;
 pub mod headers;
 pub mod message;
+pub mod notice;
 pub mod strict;
+pub mod template;
 pub mod version;
 pub mod write;
 
-pub use message::{Id, Message, MessageError, Meta, Params, Request};
+pub use client::{Abilities, LogLevel};
+pub use message::{Id, Message, MessageError, Meta, Params, Request, Response};
 pub use version::Version;
 
 /// JSON-RPC error codes of the specification (2026-07-28, basic, "Error Codes") and our own, which are small positive numbers because
@@ -30,6 +34,8 @@ pub mod code {
     pub const HEADER_MISMATCH: i64 = -32020;
     /// The request did not declare a capability of the client that it needs.
     pub const MISSING_CAPABILITY: i64 = -32021;
+    /// A resource does not exist; only before 2026-07-28.
+    pub const RESOURCE_NOT_FOUND: i64 = -32002;
     /// The protocol version is not spoken here.
     pub const UNSUPPORTED_VERSION: i64 = -32022;
     /// The tenant or the plugin has too many calls running.
@@ -40,4 +46,6 @@ pub mod code {
     pub const DEADLINE: i64 = 1003;
     /// The plugin failed: a trap, a limit, or a result that it must not return.
     pub const PLUGIN_FAILED: i64 = 1004;
+    /// A handler said that it could not do it, where there is no other place to say so.
+    pub const HANDLER_FAILED: i64 = 1005;
 }

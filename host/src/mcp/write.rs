@@ -11,6 +11,20 @@ pub fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     }
 }
 
+/// Appends a number, without a fraction where it has none. What JSON has no name for is 0.
+pub fn number(out: &mut Vec<u8>, value: f64) {
+    /// Up to here every integer has an `f64` of its own.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() <= EXACT_MAX {
+        #[allow(clippy::cast_possible_truncation, reason = "it has no fraction and fits")]
+        json(out, &(value as i64));
+    } else if value.is_finite() {
+        json(out, &value);
+    } else {
+        out.push(b'0');
+    }
+}
+
 /// Begins a result: everything up to the members of the result object.
 pub fn begin_result(out: &mut Vec<u8>, id: &str) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");

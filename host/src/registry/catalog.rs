@@ -1,12 +1,13 @@
 //! What a plugin says that it offers, checked, and rendered once for every client to come.
 
+use super::offers::{self, Prompt, Resource, ResourceTemplate};
 use super::schema::Schema;
 use crate::caps::host::escape;
 use crate::limits::Limits;
 use crate::mcp::headers::{self, ParamHeader};
 use crate::mcp::strict;
-use crate::runtime::Handler;
-use crate::wit::cofferdam::mcp::types::Icon;
+use crate::runtime::{Export, Handler};
+use crate::wit::cofferdam::mcp::types::{Icon, IconTheme};
 use crate::wit::exports::cofferdam::mcp::catalog as wit;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Operation {
     pub output: Option<Schema>,
     /// Arguments that clients repeat in headers.
     pub param_headers: Vec<ParamHeader>,
+    /// Whether it can go on as a task.
+    pub task: wit::TaskSupport,
     /// The tool as clients of every revision since 2025-06-18 see it: one JSON object.
     pub definition: String,
     /// The same for clients of the `initialize` era, which take no output schema that is not an object.
@@ -37,16 +40,22 @@ pub struct Catalog {
     pub instructions: Option<String>,
     /// In the order of the plugin.
     pub operations: Vec<Operation>,
+    /// What people can choose.
+    pub prompts: Vec<Prompt>,
+    /// What can be read.
+    pub resources: Vec<Resource>,
+    /// What can be read by pattern.
+    pub templates: Vec<ResourceTemplate>,
 }
 
 impl Catalog {
     /// Checks everything. `prefix` comes before every operation's name; `exports` tells which handlers there are.
-    pub fn check(catalog: wit::Catalog, prefix: &str, exports: impl Fn(Handler) -> bool, limits: &Limits) -> Result<Self, String> {
-        let writes = if exports(Handler::Plain) { Handler::Plain } else { Handler::Update };
+    pub fn check(catalog: wit::Catalog, prefix: &str, exports: impl Fn(Export) -> bool, limits: &Limits) -> Result<Self, String> {
+        let writes = if exports(Export::Handler(Handler::Plain)) { Handler::Plain } else { Handler::Update };
         let handlers = [(Handler::Query, "query", catalog.queries), (writes, "update", catalog.updates)];
         let mut operations: Vec<Operation> = Vec::new();
         for (handler, export, list) in handlers {
-            if !list.is_empty() && !exports(handler) {
+            if !list.is_empty() && !exports(Export::Handler(handler)) {
                 return Err(format!("the catalog lists {export} operations, but the component does not export cofferdam:mcp/{export}"));
             }
             for operation in list {
@@ -62,11 +71,22 @@ impl Catalog {
                 operations.push(operation);
             }
         }
-        if operations.is_empty() {
-            return Err("the catalog lists no operation: there is nothing to serve".to_owned());
+        let not_exported =
+            |what: &str, export: &str| Err(format!("the catalog lists {what}, but the component does not export cofferdam:mcp/{export}"));
+        if !catalog.prompts.is_empty() && !exports(Export::Prompts) {
+            return not_exported("prompts", "prompts");
+        }
+        if !(catalog.resources.is_empty() && catalog.resource_templates.is_empty()) && !exports(Export::Resources) {
+            return not_exported("resources", "resources");
+        }
+        let prompts = offers::check_prompts(catalog.prompts, prefix, limits)?;
+        let resources = offers::check_resources(catalog.resources, limits)?;
+        let templates = offers::check_templates(catalog.resource_templates, limits)?;
+        if operations.is_empty() && prompts.is_empty() && resources.is_empty() && templates.is_empty() {
+            return Err("the catalog is empty: there is nothing to serve".to_owned());
         }
         let instructions = catalog.instructions.map(|text| prose(&text, limits)).transpose()?;
-        Ok(Self { instructions, operations })
+        Ok(Self { instructions, operations, prompts, resources, templates })
     }
 }
 
@@ -90,11 +110,12 @@ fn check_operation(operation: wit::Operation, handler: Handler, prefix: &str, li
         }
     }
     let (definition, definition_legacy) = (Value::Object(definition).to_string(), Value::Object(legacy).to_string());
-    Ok(Operation { name: Arc::from(operation.name), tool, handler, input, output, param_headers, definition, definition_legacy })
+    let (name, task) = (Arc::from(operation.name), operation.task);
+    Ok(Operation { name, tool, handler, input, output, param_headers, task, definition, definition_legacy })
 }
 
 /// Tool names (2026-07-28, tools, "Tool Names"): 1 to 128 of a small alphabet; an operation leaves room for the prefix.
-fn check_name(name: &str, tool: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str, tool: &str) -> Result<(), String> {
     let legal = |text: &str, most: usize| {
         (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
     };
@@ -116,13 +137,8 @@ fn definition(operation: &wit::Operation, handler: Handler, tool: &str, limits: 
     if handler != Handler::Plain {
         definition.insert("annotations".to_owned(), annotations(operation, handler));
     }
-    if !operation.icons.is_empty() {
-        definition.insert("icons".to_owned(), Value::Array(operation.icons.iter().map(icon).collect()));
-    }
-    if let Some(meta) = &operation.meta {
-        let meta = strict::parse(meta).ok().filter(Value::is_object).ok_or("`meta` has to be a JSON object")?;
-        definition.insert("_meta".to_owned(), meta);
-    }
+    definition.extend(icons(&operation.icons).map(|icons| ("icons".to_owned(), icons)));
+    definition.extend(operation.meta.as_deref().map(meta).transpose()?.map(|meta| ("_meta".to_owned(), meta)));
     Ok(definition)
 }
 
@@ -141,17 +157,27 @@ fn annotations(operation: &wit::Operation, handler: Handler) -> Value {
     annotations
 }
 
-fn icon(icon: &Icon) -> Value {
-    let mut value = json!({ "src": icon.src });
-    if let Some(object) = value.as_object_mut() {
+/// `icons` as clients see them; none when there are none.
+pub fn icons(icons: &[Icon]) -> Option<Value> {
+    let icon = |icon: &Icon| {
+        let mut object = Map::new();
+        object.insert("src".to_owned(), json!(icon.src));
         object.extend(icon.mime_type.as_ref().map(|mime_type| ("mimeType".to_owned(), json!(mime_type))));
         object.extend((!icon.sizes.is_empty()).then(|| ("sizes".to_owned(), json!(icon.sizes))));
-    }
-    value
+        let theme = |theme| if theme == IconTheme::Light { "light" } else { "dark" };
+        object.extend(icon.theme.map(|given| ("theme".to_owned(), json!(theme(given)))));
+        Value::Object(object)
+    };
+    (!icons.is_empty()).then(|| Value::Array(icons.iter().map(icon).collect()))
+}
+
+/// A guest's `_meta` for something in its catalog: passed on as it is.
+pub(super) fn meta(text: &str) -> Result<Value, String> {
+    strict::parse(text).ok().filter(Value::is_object).ok_or_else(|| "`meta` has to be a JSON object".to_owned())
 }
 
 /// Text for people and models: bounded, and without characters that hide or reorder what is said.
-fn prose(text: &str, limits: &Limits) -> Result<String, String> {
+pub(super) fn prose(text: &str, limits: &Limits) -> Result<String, String> {
     if text.len() > limits.description_bytes_max {
         return Err(format!("a text has {} bytes; the limit is {} (description_bytes_max)", text.len(), limits.description_bytes_max));
     }
@@ -189,7 +215,7 @@ mod tests {
             resources: Vec::new(),
             resource_templates: Vec::new(),
         };
-        Catalog::check(catalog, "p_", |handler| handler == Handler::Update, &Limits::default())
+        Catalog::check(catalog, "p_", |export| export == Export::Handler(Handler::Update), &Limits::default())
     }
 
     #[test]

@@ -4,16 +4,18 @@ use super::catalog::Catalog;
 use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
+use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Grants, Offered};
 use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::runtime::{self, CodeCache, Engine, Guest, Sources};
+use crate::runtime::{self, CodeCache, Engine, Granted, Guest, Sources};
+use crate::topics::Changes;
 use sha2::{Digest, Sha256};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 /// What became of one plugin.
@@ -58,6 +60,8 @@ pub struct Loader {
     pub sql: Sql,
     /// Their names, for grants.
     pub offered: Offered,
+    /// Where plugins report what changed.
+    pub changes: Arc<Changes>,
     /// The limits in force.
     pub limits: Arc<Limits>,
     /// The time of day.
@@ -92,7 +96,7 @@ impl Loader {
                 Err(reason) => reports.push(PluginReport { name, state: State::Refused { reason } }),
             }
         }
-        let (snapshot, clashes) = Snapshot::assemble(bindings);
+        let (snapshot, clashes) = Snapshot::assemble(bindings, &self.limits);
         for (binding, reason) in clashes {
             if let Some(report) = reports.iter_mut().find(|report| report.name == binding.plugin.as_str()) {
                 report.state = State::Refused { reason };
@@ -113,11 +117,16 @@ impl Loader {
         });
         let (manifest, component, sources, revision) = read.await.map_err(|error| error.to_string())??;
         let grants = Grants::resolve(&manifest, &self.offered).map_err(|error| error.to_string())?;
-        let guest = self.prepare(&manifest, &grants, component, sources, revision).await?;
+        let owned = Arc::<OnceLock<Owned>>::default();
+        let guest = self.prepare(&manifest, &grants, component, sources, revision, &owned).await?;
         let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
         let described = described.map_err(|error| format!("its catalog could not be read: {error}"))?;
-        let catalog = Catalog::check(described, &manifest.prefix, |handler| guest.has(handler), &self.limits)?;
+        let catalog = Catalog::check(described, &manifest.prefix, |export| guest.has(export), &self.limits)?;
+        let _ = owned.set(Owned {
+            uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
+            templates: catalog.templates.iter().map(|template| template.template.clone()).collect(),
+        });
         let state = State::Loaded {
             version: manifest.version.clone(),
             revision: revision.short(),
@@ -135,10 +144,13 @@ impl Loader {
         component: Vec<u8>,
         sources: Sources,
         revision: RevisionId,
+        owned: &Arc<OnceLock<Owned>>,
     ) -> Result<Arc<Guest>, String> {
         let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
-        let linked = runtime::link(&self.engine, &compiled, sql).map_err(|error| match &error {
+        let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
+        let granted = Granted { client: grants.client, changes, sql };
+        let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
             runtime::ImportError::NotGranted { help: Some(_), .. } if manifest.file.is_empty() => {
                 format!("{error}\n(in {0}/plugin.toml, with name = \"{0}\" at its top, and the component moved beside it)", manifest.name)

@@ -3,12 +3,17 @@
 pub mod catalog;
 mod folder;
 mod load;
+pub mod offers;
+pub mod pages;
 pub mod schema;
 mod snapshot;
 
 pub use load::{Loader, PluginReport, State};
-pub use snapshot::{Binding, Snapshot, Tool};
+pub use pages::Listed;
+pub use snapshot::{Binding, Found, Snapshot, Tool};
 
+use crate::ids::TenantId;
+use crate::topics::{Change, Changes};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,23 +22,37 @@ use tokio::sync::watch;
 /// The set in force.
 pub struct Registry {
     snapshot: ArcSwap<Snapshot>,
+    changes: Arc<Changes>,
     // For those who wait; everybody else looks at the flag, which costs no lock.
     ready: watch::Sender<bool>,
     is_ready: AtomicBool,
 }
 
 impl Registry {
-    /// Empty, and not ready.
+    /// Empty, and not ready. Who listens to `changes` is told when a list is not what it was.
     #[must_use]
-    pub fn new() -> Self {
-        Self { snapshot: ArcSwap::from_pointee(Snapshot::default()), ready: watch::Sender::new(false), is_ready: AtomicBool::new(false) }
+    pub fn new(changes: Arc<Changes>) -> Self {
+        let snapshot = ArcSwap::from_pointee(Snapshot::default());
+        Self { snapshot, changes, ready: watch::Sender::new(false), is_ready: AtomicBool::new(false) }
     }
 
     /// Puts a set in force. Calls that have begun end on the one that they began with.
     pub fn swap(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
-        self.is_ready.store(true, Ordering::Release);
+        let snapshot = Arc::new(snapshot);
+        let before = self.snapshot.swap(Arc::clone(&snapshot));
+        let first = !self.is_ready.swap(true, Ordering::AcqRel);
         self.ready.send_replace(true);
+        if !first {
+            for listing in snapshot.changed_lists(&before) {
+                self.changes.publish(&TenantId::local(), &Change::List(listing));
+            }
+        }
+    }
+
+    /// Where changes are told.
+    #[must_use]
+    pub fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// Whether the first set is in force.
@@ -50,11 +69,5 @@ impl Registry {
             let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
         }
         self.snapshot.load_full()
-    }
-}
-
-impl Default for Registry {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -6,10 +6,13 @@ use super::plain::{Plain, Sources};
 use super::store::{CallState, CpuTimeUsedUp, GuestError, Limit};
 use crate::auth::Principal;
 use crate::caps::budget::{Budget, CallTag};
+use crate::caps::client::ClientChannel;
 use crate::clock::Clock;
 use crate::limits::CallLimits;
-use crate::wit::cofferdam::mcp::types::{Caller, ClientAbilities, Context, Failure, Outcome};
-use crate::wit::exports::cofferdam::mcp::{catalog, query, update};
+use crate::mcp::Abilities;
+use crate::wit::cofferdam::mcp::types as wit;
+use crate::wit::cofferdam::mcp::types::{Caller, Context, Failure, InputRequired, Outcome, Reply, Response};
+use crate::wit::exports::cofferdam::mcp::{catalog, completion, prompts, query, resources, update};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -18,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 
-/// A guest export that answers calls.
+/// A guest export that carries out operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handler {
     /// Reads.
@@ -27,6 +30,87 @@ pub enum Handler {
     Update,
     /// A plain function of a component that was not made for us: nobody knows what it does.
     Plain,
+}
+
+/// An interface that a component may export beside `catalog`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Export {
+    /// Operations.
+    Handler(Handler),
+    /// Prompts.
+    Prompts,
+    /// Resources.
+    Resources,
+    /// Completion of arguments.
+    Completion,
+}
+
+/// What is asked of a guest.
+#[derive(Debug)]
+pub enum Ask {
+    /// To carry out an operation.
+    Operation {
+        /// Which export.
+        handler: Handler,
+        /// The operation.
+        name: Arc<str>,
+        /// The arguments: a JSON object.
+        arguments: String,
+    },
+    /// To fill in a prompt.
+    Prompt {
+        /// Which one.
+        name: Arc<str>,
+        /// Its arguments, by name.
+        arguments: Vec<(String, String)>,
+    },
+    /// To read a resource.
+    Resource {
+        /// Which one.
+        uri: String,
+    },
+    /// To complete an argument.
+    Completion {
+        /// What it is an argument of.
+        reference: Reference,
+        /// The argument's name, and what has been typed.
+        argument: (String, String),
+        /// What is known already.
+        others: Vec<(String, String)>,
+    },
+}
+
+/// What an argument that is being completed belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// The prompt of this name.
+    Prompt(Arc<str>),
+    /// The template with this text.
+    Template(Arc<str>),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Done {
+    /// An operation is done.
+    Reply(Reply),
+    /// A prompt is filled in.
+    Prompt(prompts::FilledPrompt),
+    /// A resource was read.
+    Resource(resources::ResourceReply),
+    /// There are suggestions.
+    Suggestions(completion::Suggestions),
+    /// The client has to be asked first.
+    InputRequired(InputRequired),
+}
+
+/// What the client has answered so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Round {
+    /// By key; the values are JSON text.
+    pub responses: Vec<(String, String)>,
+    /// What the handler wanted back.
+    pub state: Option<String>,
 }
 
 /// A linked component and where its handlers are.
@@ -38,18 +122,23 @@ pub struct Guest {
     plain: Option<Plain>,
     query: Option<query::GuestIndices>,
     update: Option<update::GuestIndices>,
+    prompts: Option<prompts::GuestIndices>,
+    resources: Option<resources::GuestIndices>,
+    completion: Option<completion::GuestIndices>,
 }
 
 /// What to run. Owns everything, since a call that takes long moves to another thread.
 pub struct Job {
-    /// Which export.
-    pub handler: Handler,
-    /// The operation.
-    pub operation: Arc<str>,
-    /// The arguments: a JSON object.
-    pub arguments: String,
+    /// What is asked; shared with whoever asks again in the next round.
+    pub ask: Arc<Ask>,
+    /// What the client has answered; none on the first round.
+    pub round: Option<Round>,
     /// Who is calling.
     pub caller: Arc<Principal>,
+    /// What the client can be asked.
+    pub abilities: Abilities,
+    /// Where messages to the client go, if it wants any.
+    pub client: Option<ClientChannel>,
     /// What is left of `_meta`.
     pub meta: Option<String>,
     /// Whose call it is, for the log.
@@ -61,9 +150,9 @@ pub struct Job {
 }
 
 /// What comes out of a call.
-type CallResult = Result<Result<Outcome, Failure>, GuestError>;
+pub(super) type CallResult = Result<Result<Done, Failure>, GuestError>;
 /// A call that is ready to run.
-type Call = Pin<Box<dyn Future<Output = CallResult> + Send>>;
+pub type Call = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 impl Guest {
     /// Finds the handlers. In a component without `catalog`, which is none of ours, they are its plain functions; `sources` is what
@@ -74,22 +163,29 @@ impl Guest {
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
         if !exported("catalog") {
             let plain = Plain::find(pre.component(), sources, linked.engine.limits())?;
-            return Ok(Self { clock, catalog: None, plain: Some(plain), query: None, update: None, linked });
+            let (query, update, prompts, resources, completion) = (None, None, None, None, None);
+            return Ok(Self { clock, catalog: None, plain: Some(plain), query, update, prompts, resources, completion, linked });
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
         let catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
         let query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        Ok(Self { clock, catalog, plain: None, query, update, linked })
+        let prompts = exported("prompts").then(|| prompts::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        let resources = exported("resources").then(|| resources::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        let completion = exported("completion").then(|| completion::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        Ok(Self { clock, catalog, plain: None, query, update, prompts, resources, completion, linked })
     }
 
-    /// Whether the component exports this handler.
+    /// Whether the component exports this interface.
     #[must_use]
-    pub fn has(&self, handler: Handler) -> bool {
-        match handler {
-            Handler::Query => self.query.is_some(),
-            Handler::Update => self.update.is_some(),
-            Handler::Plain => self.plain.is_some(),
+    pub fn has(&self, export: Export) -> bool {
+        match export {
+            Export::Handler(Handler::Query) => self.query.is_some(),
+            Export::Handler(Handler::Update) => self.update.is_some(),
+            Export::Handler(Handler::Plain) => self.plain.is_some(),
+            Export::Prompts => self.prompts.is_some(),
+            Export::Resources => self.resources.is_some(),
+            Export::Completion => self.completion.is_some(),
         }
     }
 
@@ -97,6 +193,12 @@ impl Guest {
     #[must_use]
     pub fn skipped(&self) -> &[String] {
         self.plain.as_ref().map(Plain::skipped).unwrap_or_default()
+    }
+
+    /// Whether it was granted the `client` interface: without it, nothing of a call reaches the client before its answer.
+    #[must_use]
+    pub fn talks_to_client(&self) -> bool {
+        self.linked.caps.client
     }
 
     /// What the component says that it offers.
@@ -127,10 +229,11 @@ impl Guest {
     }
 
     /// Prepares a call. Returns the meter that [`super::run_fair`] wants beside the call.
-    pub fn call(self: &Arc<Self>, job: Job) -> (Arc<Meter>, Call) {
+    pub fn call(self: &Arc<Self>, mut job: Job) -> (Arc<Meter>, Call) {
         let (guest, meter) = (Arc::clone(self), Meter::new());
         let deadline = job.deadline;
         let mut store = guest.store(job.tag.clone(), &job.limits, deadline, &meter);
+        store.data_mut().connect(job.client.take());
         let run = async move {
             let result = guest.run(&mut store, &job).await;
             store.data_mut().log_output();
@@ -139,27 +242,51 @@ impl Guest {
         (Arc::clone(&meter), Box::pin(guarded(Box::pin(run), meter, deadline)))
     }
 
-    async fn run(&self, store: &mut Store<CallState>, job: &Job) -> wasmtime::Result<Result<Outcome, Failure>> {
+    async fn run(&self, store: &mut Store<CallState>, job: &Job) -> wasmtime::Result<Result<Done, Failure>> {
         let scopes: Vec<&str> = job.caller.scopes.iter().map(String::as_str).collect();
-        let caller = Caller { tenant: job.caller.tenant.as_str(), subject: &job.caller.subject, scopes: &scopes };
-        let client = ClientAbilities { elicitation_form: false, elicitation_url: false, sampling: false, roots: false };
-        let context = Context { caller, client, meta: job.meta.as_deref(), round: None };
+        let round = job.round.as_ref();
+        let responses: Vec<_> = round.iter().flat_map(|round| &round.responses).map(|(key, value)| Response { key, value }).collect();
+        let context = Context {
+            caller: Caller { tenant: job.caller.tenant.as_str(), subject: &job.caller.subject, scopes: &scopes },
+            client: abilities(job.abilities),
+            meta: job.meta.as_deref(),
+            round: round.map(|round| wit::Round { responses: &responses, state: round.state.as_deref() }),
+        };
         let instance = self.linked.pre.instantiate_async(&mut *store).await?;
         let missing = || wasmtime::format_err!("the handler is not exported");
-        match job.handler {
-            Handler::Query => {
+        Ok(match &*job.ask {
+            Ask::Operation { handler: Handler::Query, name, arguments } => {
                 let handler = self.query.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
-                handler.call_handle(store, context, &job.operation, &job.arguments).await
+                handler.call_handle(store, context, name, arguments).await?.map(operation_done)
             }
-            Handler::Update => {
+            Ask::Operation { handler: Handler::Update, name, arguments } => {
                 let handler = self.update.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
-                handler.call_handle(store, context, &job.operation, &job.arguments).await
+                handler.call_handle(store, context, name, arguments).await?.map(operation_done)
             }
-            Handler::Plain => {
+            Ask::Operation { handler: Handler::Plain, name, arguments } => {
                 let plain = self.plain.as_ref().ok_or_else(missing)?;
-                plain.call(store, &instance, &job.operation, &job.arguments, job.limits.output_bytes_max).await
+                plain.call(store, &instance, name, arguments, job.limits.output_bytes_max).await?.map(Done::Reply)
             }
-        }
+            Ask::Prompt { name, arguments } => {
+                let arguments: Vec<_> = arguments.iter().map(|(name, value)| prompts::Argument { name, value }).collect();
+                let handler = self.prompts.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
+                handler.call_get(store, context, name, &arguments).await?.map(prompt_done)
+            }
+            Ask::Resource { uri } => {
+                let handler = self.resources.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
+                handler.call_read(store, context, uri).await?.map(resource_done)
+            }
+            Ask::Completion { reference, argument, others } => {
+                let others: Vec<_> = others.iter().map(|(name, value)| prompts::Argument { name, value }).collect();
+                let argument = prompts::Argument { name: &argument.0, value: &argument.1 };
+                let reference = match reference {
+                    Reference::Prompt(name) => completion::Reference::Prompt(name),
+                    Reference::Template(template) => completion::Reference::ResourceTemplate(template),
+                };
+                let handler = self.completion.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
+                handler.call_complete(store, context, reference, argument, &others).await?.map(Done::Suggestions)
+            }
+        })
     }
 
     /// A fresh store with every limit on.
@@ -182,6 +309,32 @@ impl Guest {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
         store
+    }
+}
+
+fn abilities(abilities: Abilities) -> wit::ClientAbilities {
+    let Abilities { elicitation_form, elicitation_url, sampling, roots, tasks: _ } = abilities;
+    wit::ClientAbilities { elicitation_form, elicitation_url, sampling, roots }
+}
+
+fn operation_done(outcome: Outcome) -> Done {
+    match outcome {
+        Outcome::Complete(reply) => Done::Reply(reply),
+        Outcome::InputRequired(wanted) => Done::InputRequired(wanted),
+    }
+}
+
+fn prompt_done(outcome: prompts::PromptOutcome) -> Done {
+    match outcome {
+        prompts::PromptOutcome::Complete(prompt) => Done::Prompt(prompt),
+        prompts::PromptOutcome::InputRequired(wanted) => Done::InputRequired(wanted),
+    }
+}
+
+fn resource_done(outcome: resources::ResourceOutcome) -> Done {
+    match outcome {
+        resources::ResourceOutcome::Complete(reply) => Done::Resource(reply),
+        resources::ResourceOutcome::InputRequired(wanted) => Done::InputRequired(wanted),
     }
 }
 

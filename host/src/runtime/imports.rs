@@ -3,6 +3,7 @@
 use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
+use crate::caps::changes::ChangesCap;
 use crate::caps::sql::SqlCap;
 use crate::grants::missing_import_help;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ const OURS_VERSION: &str = "0.1.";
 const TYPES: &str = "cofferdam:mcp/types";
 /// Given to every guest.
 const HOST: &str = "cofferdam:mcp/host";
+const CLIENT: &str = "cofferdam:mcp/client";
+const CHANGES: &str = "cofferdam:mcp/changes";
 const SQL: &str = "cofferdam:mcp/sql";
 /// WASI packages that are linked, with nothing in them.
 const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
@@ -51,11 +54,22 @@ pub struct Linked {
     pub(super) caps: Arc<Caps>,
 }
 
-/// Links a component: `sql` is what it was granted of databases, if anything.
-pub fn link(engine: &Engine, component: &Component, sql: Option<SqlCap>) -> Result<Linked, ImportError> {
+/// What a component was granted, resolved.
+#[derive(Default)]
+pub struct Granted {
+    /// `cofferdam:mcp/client`.
+    pub client: bool,
+    /// `cofferdam:mcp/changes`.
+    pub changes: Option<ChangesCap>,
+    /// `cofferdam:mcp/sql`.
+    pub sql: Option<SqlCap>,
+}
+
+/// Links a component with what it was granted.
+pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<Linked, ImportError> {
     check_size(engine, component)?;
-    check_imports(engine, component, sql.is_some())?;
-    let caps = Arc::new(Caps { sql });
+    check_imports(engine, component, &granted)?;
+    let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, sql: granted.sql });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -65,13 +79,19 @@ fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     caps::host::link(&mut linker, CallState::host)?;
+    if caps.client {
+        caps::client::link(&mut linker, CallState::client)?;
+    }
+    if caps.changes.is_some() {
+        caps::changes::link(&mut linker, CallState::changes)?;
+    }
     if caps.sql.is_some() {
         caps::sql::link(&mut linker, CallState::sql)?;
     }
     Ok(linker)
 }
 
-fn check_imports(engine: &Engine, component: &Component, sql: bool) -> Result<(), ImportError> {
+fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> Result<(), ImportError> {
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
         let (path, version) = name.split_once('@').unwrap_or((name, ""));
@@ -84,9 +104,15 @@ fn check_imports(engine: &Engine, component: &Component, sql: bool) -> Result<()
         }
         // A component imports the names of types that it uses; nobody has to give it anything.
         let only_types = instance.exports(engine.inner()).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)));
-        let granted =
-            only_types || path == TYPES || path == HOST || (path == SQL && sql) || EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi));
-        if !granted {
+        let linked = match path {
+            _ if only_types => true,
+            TYPES | HOST => true,
+            CLIENT => granted.client,
+            CHANGES => granted.changes.is_some(),
+            SQL => granted.sql.is_some(),
+            _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
+        };
+        if !linked {
             return Err(ImportError::NotGranted { interface, help: missing_import_help(name) });
         }
     }

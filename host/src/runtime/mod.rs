@@ -15,8 +15,8 @@ mod wasi;
 
 pub use code_cache::{CodeCache, CompileError};
 pub use engine::Engine;
-pub use guest::{Guest, Handler, Job};
-pub use imports::{ImportError, Linked, link};
+pub use guest::{Ask, Call, Done, Export, Guest, Handler, Job, Reference, Round};
+pub use imports::{Granted, ImportError, Linked, link};
 pub use meter::run_fair;
 pub use plain::Sources;
 pub use store::{GuestError, Limit};

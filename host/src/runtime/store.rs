@@ -3,6 +3,8 @@
 use super::plain::TooLong;
 use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
+use crate::caps::changes::{ChangesCap, ChangesView};
+use crate::caps::client::{ClientChannel, ClientView};
 use crate::caps::host::{HostView, write_log};
 use crate::caps::sql::{SqlCap, SqlView};
 use crate::clock::Clock;
@@ -13,8 +15,10 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 /// What a binding was granted, resolved: shared by all of its calls.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Caps {
+    pub(super) client: bool,
+    pub(super) changes: Option<ChangesCap>,
     pub(super) sql: Option<SqlCap>,
 }
 
@@ -24,6 +28,7 @@ pub(super) struct CallState {
     pub(super) budget: Budget,
     clock: Clock,
     caps: Arc<Caps>,
+    client: Option<ClientChannel>,
     limits: Arc<Limits>,
     table: ResourceTable,
     // Made when the guest first touches WASI, since most never do.
@@ -45,6 +50,7 @@ impl CallState {
             budget,
             clock,
             caps,
+            client: None,
             limits,
             table,
             wasi: None,
@@ -53,6 +59,19 @@ impl CallState {
 
     pub(super) fn host(&mut self) -> HostView<'_> {
         HostView { budget: &mut self.budget, clock: &self.clock }
+    }
+
+    /// Tells where the messages of this call go.
+    pub(super) fn connect(&mut self, client: Option<ClientChannel>) {
+        self.client = client;
+    }
+
+    pub(super) fn client(&mut self) -> ClientView<'_> {
+        ClientView { channel: self.client.as_mut(), budget: &mut self.budget }
+    }
+
+    pub(super) fn changes(&mut self) -> ChangesView<'_> {
+        ChangesView { cap: self.caps.changes.as_ref(), budget: &mut self.budget }
     }
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {

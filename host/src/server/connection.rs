@@ -37,8 +37,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut strea
     let io = TokioIo::new(WatchedIo::new(stream, first_bytes, Rc::clone(&watch)));
     let service = service_fn(|request| {
         let in_flight = InFlight::begin(&watch);
-        let app = Arc::clone(&context.app);
-        async move { app.answer(request, in_flight).await }
+        let (app, drain) = (Arc::clone(&context.app), context.drain.subscribe());
+        app.answer(request, in_flight, drain)
     });
     let drain = context.drain.subscribe();
     if is_h2 {

@@ -4,8 +4,14 @@
 //! own: its connections, and the guests that they call, stay on one core, where the instance pool's slots are warm.
 
 mod admin;
+mod body;
 mod connection;
+mod cors;
 mod deadlines;
+mod events;
+mod http_sse;
+mod post;
+mod queue;
 mod respond;
 mod route;
 pub mod stdio;

@@ -1,6 +1,6 @@
 //! The only place where an error becomes a status code. The texts and JSON-RPC codes are the errors' own.
 
-use super::deadlines::InFlight;
+use super::body::Reply;
 use crate::auth::guard::Refusal;
 use crate::dispatch::CallError;
 use crate::legacy::LegacyError;
@@ -9,48 +9,11 @@ use crate::mcp::headers::HeaderError;
 use crate::mcp::{MessageError, code, write};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 /// How long a client that was told to come back later waits at least, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
-/// A whole answer; while it lives, its connection is busy.
-pub(super) struct Reply {
-    bytes: Option<Bytes>,
-    _in_flight: Option<InFlight>,
-}
-
-impl Reply {
-    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
-        let bytes = bytes.into();
-        Self { bytes: (!bytes.is_empty()).then_some(bytes), _in_flight: None }
-    }
-
-    pub(super) fn keep(mut self, in_flight: InFlight) -> Self {
-        self._in_flight = Some(in_flight);
-        self
-    }
-}
-
-impl Body for Reply {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
-    }
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
-}
 
 /// Why a request is not answered with a result.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +25,7 @@ pub(super) enum Problem<'a> {
     #[error("there is nothing at this path; MCP is at /mcp")]
     NoPath,
     /// The wrong verb.
-    #[error("only POST is answered here")]
+    #[error("only POST is answered here, and GET and DELETE in a session")]
     Method,
     /// More header than allowed, in fields or bytes.
     #[error("the head is larger than allowed")]
@@ -103,6 +66,9 @@ pub(super) enum Problem<'a> {
     /// Headers that are missing, malformed, or disagree with the body.
     #[error(transparent)]
     Headers(#[from] HeaderError),
+    /// An empty batch, or one that is too long.
+    #[error("a batch has 1 to {0} messages")]
+    Batch(usize),
     /// `_meta` lacks what it must have.
     #[error("{0}")]
     Meta(&'static str),
@@ -134,11 +100,16 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
         Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
-        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
+        Problem::Message(MessageError::Malformed { .. }) | Problem::Unexpected(_) | Problem::Batch(_) => {
+            (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST))
+        }
         Problem::Message(MessageError::Params { .. }) | Problem::Meta(_) => (StatusCode::BAD_REQUEST, Some(code::INVALID_PARAMS)),
         Problem::Headers(_) => (StatusCode::BAD_REQUEST, Some(code::HEADER_MISMATCH)),
         Problem::Call(error) => (call_status(error), Some(error.code())),
         Problem::Legacy(LegacyError::NoSession) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
+        Problem::Legacy(LegacyError::UnknownEvent) => (StatusCode::BAD_REQUEST, Some(code::INVALID_REQUEST)),
+        // Nothing is said any more about a request that was taken back.
+        Problem::Legacy(LegacyError::Cancelled) => (StatusCode::ACCEPTED, None),
         Problem::Legacy(LegacyError::UnknownSession) => (StatusCode::NOT_FOUND, Some(code::INVALID_REQUEST)),
         Problem::Legacy(LegacyError::NoRandomness) => (StatusCode::INTERNAL_SERVER_ERROR, Some(code::INTERNAL)),
         // In that era a request that was understood is answered with 200, whatever came of it, unless a proxy should try again.
@@ -151,8 +122,9 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
 
 fn call_status(error: &CallError) -> StatusCode {
     match error {
-        CallError::Params(_) | CallError::NoTarget(_) => StatusCode::OK,
-        CallError::HeaderMismatch(_) | CallError::Version(_) => StatusCode::BAD_REQUEST,
+        CallError::Params(_) | CallError::NoTarget { .. } | CallError::NoResource { .. } => StatusCode::OK,
+        CallError::Rounds(_) | CallError::Handler(_) => StatusCode::OK,
+        CallError::HeaderMismatch(_) | CallError::Version(_) | CallError::MissingCapability(_) => StatusCode::BAD_REQUEST,
         CallError::NoMethod(_) => StatusCode::NOT_FOUND,
         CallError::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
         CallError::HostBusy => StatusCode::SERVICE_UNAVAILABLE,
@@ -165,6 +137,9 @@ fn call_status(error: &CallError) -> StatusCode {
 /// The response for a problem. `id` is the request's, as JSON text, where it is known.
 pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply> {
     let (status, code) = status(problem);
+    if status == StatusCode::ACCEPTED {
+        return empty(status);
+    }
     let id = id.or(match problem {
         Problem::Message(MessageError::Malformed { id, .. } | MessageError::Params { id, .. }) => id.map(|id| id.as_json()),
         _ => None,
@@ -195,6 +170,25 @@ pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply
     response
 }
 
+/// A message that could not be understood, within a batch.
+pub(super) fn message_error(error: &MessageError<'_>) -> Vec<u8> {
+    let (code, id) = match error {
+        MessageError::Parse(_) => (code::PARSE, &None),
+        MessageError::Malformed { id, .. } => (code::INVALID_REQUEST, id),
+        MessageError::Params { id, .. } => (code::INVALID_PARAMS, id),
+    };
+    write::error(id.as_ref().map(|id| id.as_json()), code, &error.to_string(), None)
+}
+
+/// A request of a session that failed, where there is no status to say so.
+pub(super) fn legacy_error(id: &str, error: &LegacyError) -> Vec<u8> {
+    let (code, data) = match error {
+        LegacyError::Call(error) => (error.code(), error.data()),
+        _ => (code::INVALID_REQUEST, None),
+    };
+    write::error(Some(id), code, &error.to_string(), data.as_deref())
+}
+
 /// A JSON body with status 200.
 pub(super) fn json(body: Vec<u8>) -> Response<Reply> {
     let mut response = Response::new(Reply::new(body));
@@ -213,6 +207,7 @@ pub(super) fn empty(status: StatusCode) -> Response<Reply> {
 mod tests {
     use super::*;
     use crate::ids::CallRef;
+    use crate::mcp::Version;
     use crate::runtime::Limit;
     use std::time::Duration;
 
@@ -246,6 +241,9 @@ mod tests {
             (Problem::Meta(""), (400, Some(-32602))),
             (Problem::Legacy(LegacyError::NoSession), (400, Some(-32600))),
             (Problem::Legacy(LegacyError::UnknownSession), (404, Some(-32600))),
+            (Problem::Batch(1), (400, Some(-32600))),
+            (Problem::Legacy(LegacyError::UnknownEvent), (400, Some(-32600))),
+            (Problem::Legacy(LegacyError::Cancelled), (202, None)),
             (Problem::Legacy(LegacyError::NoRandomness), (500, Some(-32603))),
         ] {
             assert_eq!(shown(&problem), expected, "{problem:?}");
@@ -256,12 +254,17 @@ mod tests {
     fn the_table_of_calls_in_both_eras() {
         type Call = fn(CallRef) -> CallError;
         let reference = CallRef::next();
-        let calls: [(Call, i64, u16, u16); 10] = [
+        let calls: [(Call, i64, u16, u16); 15] = [
             (|_| CallError::Params(String::new()), -32602, 200, 200),
             (|_| CallError::HeaderMismatch(String::new()), -32020, 400, 200),
             (|_| CallError::Version(String::new()), -32022, 400, 200),
             (|_| CallError::NoMethod(String::new()), -32601, 404, 200),
-            (|_| CallError::NoTarget(String::new()), -32602, 200, 200),
+            (|_| CallError::unknown("tool", ""), -32602, 200, 200),
+            (|_| CallError::no_resource("", Version::NEWEST), -32602, 200, 200),
+            (|_| CallError::no_resource("", Version::NEWEST_LEGACY), -32002, 200, 200),
+            (|_| CallError::MissingCapability("{}"), -32021, 400, 200),
+            (|_| CallError::Rounds(1), 1005, 200, 200),
+            (|_| CallError::Handler(String::new()), 1005, 200, 200),
             (|_| CallError::TenantBusy, 1001, 429, 429),
             (|_| CallError::HostBusy, 1002, 503, 503),
             (|reference| CallError::Deadline { of: Limit::CpuTime, limit: Duration::from_secs(1), reference }, 1003, 504, 200),

@@ -1,19 +1,23 @@
-//! One HTTP request: its head is checked, its body read under limits, and its message given to the era that it belongs to.
+//! One HTTP request: its head is checked, and it is given to what answers its method and path.
 
+use super::body::Reply;
 use super::deadlines::InFlight;
-use super::respond::{self, Problem, Reply};
+use super::events::{self, Reading};
+use super::respond::{self, Problem};
+use super::{cors, http_sse, post};
 use crate::auth::Principal;
 use crate::auth::guard::Guard;
-use crate::dispatch::{CallError, Dialect, Dispatch};
-use crate::legacy::{Answer, Legacy};
+use crate::dispatch::Dispatch;
+use crate::legacy::stream::EventId;
+use crate::legacy::{Legacy, LegacyError, Session};
 use crate::limits::Limits;
-use crate::mcp::{Message, Request, Version, bounds, headers};
-use bytes::{Bytes, BytesMut};
+use crate::mcp::{Version, headers};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Where MCP is.
 pub const MCP_PATH: &str = "/mcp";
@@ -25,14 +29,15 @@ pub struct App {
     legacy: Legacy,
     limits: Arc<Limits>,
     principal: Arc<Principal>,
+    http_sse: bool,
 }
 
 impl App {
-    /// Both eras over one dispatch.
+    /// Both eras over one dispatch. With `http_sse` also the transport of 2024-11-05, which had two endpoints.
     #[must_use]
-    pub fn new(guard: Guard, dispatch: Arc<Dispatch>, limits: Arc<Limits>) -> Self {
+    pub fn new(guard: Guard, dispatch: Arc<Dispatch>, limits: Arc<Limits>, http_sse: bool) -> Self {
         let legacy = Legacy::new(Arc::clone(&dispatch));
-        Self { guard, dispatch, legacy, limits, principal: Principal::local() }
+        Self { guard, dispatch, legacy, limits, principal: Principal::local(), http_sse }
     }
 
     /// The limits in force.
@@ -41,19 +46,49 @@ impl App {
         Arc::clone(&self.limits)
     }
 
+    pub(super) fn dispatch(&self) -> &Dispatch {
+        &self.dispatch
+    }
+
+    pub(super) fn legacy(&self) -> &Legacy {
+        &self.legacy
+    }
+
+    pub(super) fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
     /// Answers one request. The connection stays busy until the answer's body is gone.
-    pub(super) async fn answer(&self, request: hyper::Request<Incoming>, in_flight: InFlight) -> Result<Response<Reply>, Infallible> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+        in_flight: InFlight,
+        drain: watch::Receiver<bool>,
+    ) -> Result<Response<Reply>, Infallible> {
         let (head, body) = request.into_parts();
-        let response = match self.check_head(&head) {
+        // Only origins that the guard has let through may read the answer.
+        let origin = head.headers.get(header::ORIGIN).cloned().filter(|_| self.guard_passes(&head));
+        let mut response = match self.check_head(&head) {
             Err(problem) => respond::problem(&problem, None),
-            Ok(()) if head.method == Method::DELETE => self.delete(&head.headers),
-            Ok(()) => self.post(&head.headers, body).await,
+            Ok(Target::Options) => cors::preflight(&head.headers),
+            Ok(Target::Post) => post::answer(self, head.headers, body, drain).await,
+            Ok(Target::Stream) => Self::stream(&self, &head.headers, drain).unwrap_or_else(|problem| respond::problem(&problem, None)),
+            Ok(Target::Delete) => self.delete(&head.headers).unwrap_or_else(|problem| respond::problem(&problem, None)),
+            Ok(Target::OldStream) => http_sse::stream(&self, drain).unwrap_or_else(|problem| respond::problem(&problem, None)),
+            Ok(Target::OldPost) => http_sse::post(self, &head, body).await,
         };
+        if let Some(origin) = origin {
+            cors::allow(&mut response, &origin);
+        }
         Ok(response.map(|reply| reply.keep(in_flight)))
     }
 
+    fn guard_passes(&self, head: &http::request::Parts) -> bool {
+        self.guard.check(head.version, &head.uri, &head.headers).is_ok()
+    }
+
     /// Everything that can be refused before the body is looked at.
-    fn check_head(&self, head: &http::request::Parts) -> Result<(), Problem<'static>> {
+    fn check_head(&self, head: &http::request::Parts) -> Result<Target, Problem<'static>> {
         let (headers, limits) = (&head.headers, &self.limits);
         let field_bytes = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
         let uri_bytes = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
@@ -68,155 +103,107 @@ impl App {
         if transfer_encodings.iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
             return Err(Problem::TransferEncoding);
         }
-        if head.uri.path() != MCP_PATH {
-            return Err(Problem::NoPath);
-        }
-        // Without a session there is nothing to delete: in the stateless era the verb does not exist.
-        if head.method == Method::DELETE && headers.contains_key(headers::SESSION_ID) {
-            return Ok(());
-        }
-        if head.method != Method::POST {
-            return Err(Problem::Method);
-        }
-        if !is_json(headers) || headers.contains_key(header::CONTENT_ENCODING) {
+        let target = self.target(head)?;
+        if matches!(target, Target::Post | Target::OldPost) && (!is_json(headers) || headers.contains_key(header::CONTENT_ENCODING)) {
             return Err(Problem::MediaType);
         }
-        if !accepts_answers(headers) { Err(Problem::NotAcceptable) } else { Ok(()) }
+        let accepted = match target {
+            Target::Post => accepts(headers, true),
+            Target::Stream | Target::OldStream => accepts(headers, false),
+            Target::Options | Target::Delete | Target::OldPost => true,
+        };
+        if accepted { Ok(target) } else { Err(Problem::NotAcceptable) }
     }
 
-    async fn post(&self, headers: &HeaderMap, body: Incoming) -> Response<Reply> {
-        let body = match read_body(body, &self.limits).await {
-            Ok(body) => body,
-            Err(problem) => return respond::problem(&problem, None),
-        };
-        let message = match parse(&body, &self.limits) {
-            Ok(message) => message,
-            Err(problem) => return respond::problem(&problem, None),
-        };
-        let answered = self.route(headers, &message).await;
-        answered.unwrap_or_else(|problem| {
-            let id = if let Message::Request(request) = &message { Some(request.id.as_json()) } else { None };
-            respond::problem(&problem, id)
-        })
-    }
-
-    /// Which era a message belongs to (2026-07-28, versioning, "Dual-era servers"): `_meta` with a version, or a header with one that is
-    /// not of the `initialize` era, is stateless; everything else leans on a handshake.
-    async fn route<'m>(&self, headers: &HeaderMap, message: &Message<'m>) -> Result<Response<Reply>, Problem<'m>> {
-        let params = match message {
-            Message::Request(Request { params, .. }) | Message::Notification { params, .. } => Some(params),
-            Message::Response => None,
-        };
-        let in_body = params.and_then(|params| params.meta.as_ref()).and_then(|meta| meta.protocol_version.as_deref());
-        let in_header = headers::single(headers, &headers::PROTOCOL_VERSION)?;
-        let header_is_legacy = in_header.is_none_or(|version| Version::parse(version).is_some_and(Version::is_legacy));
-        if in_body.is_some() || !header_is_legacy {
-            self.stateless(headers, message, in_header, in_body).await
-        } else {
-            self.with_session(headers, message).await
+    /// What answers a method and a path.
+    fn target(&self, head: &http::request::Parts) -> Result<Target, Problem<'static>> {
+        let (method, path) = (&head.method, head.uri.path());
+        let known = path == MCP_PATH || (self.http_sse && matches!(path, http_sse::STREAM_PATH | http_sse::POST_PATH));
+        if !known {
+            return Err(Problem::NoPath);
+        }
+        if method == Method::OPTIONS {
+            return Ok(Target::Options);
+        }
+        if path != MCP_PATH {
+            return match (path, method) {
+                (http_sse::STREAM_PATH, &Method::GET) => Ok(Target::OldStream),
+                (http_sse::POST_PATH, &Method::POST) => Ok(Target::OldPost),
+                _ => Err(Problem::Method),
+            };
+        }
+        // Without a session there is nothing to read or delete: in the stateless era the verbs do not exist.
+        let in_session = head.headers.contains_key(headers::SESSION_ID) && !is_stateless(&head.headers);
+        match *method {
+            Method::POST => Ok(Target::Post),
+            Method::GET if in_session => Ok(Target::Stream),
+            Method::DELETE if in_session => Ok(Target::Delete),
+            _ => Err(Problem::Method),
         }
     }
 
-    async fn stateless<'m>(
+    /// What belongs to no request, or the rest of a stream whose connection was lost.
+    fn stream(app: &Arc<Self>, headers: &HeaderMap, drain: watch::Receiver<bool>) -> Result<Response<Reply>, Problem<'static>> {
+        let id = headers::single(headers, &headers::SESSION_ID)?.map(str::to_owned);
+        let session = app.legacy.find(&app.principal, id.as_deref())?;
+        let last = headers::single(headers, &headers::LAST_EVENT_ID)?;
+        let touch = Rc::new({
+            let app = Arc::clone(app);
+            move || drop(app.legacy.find(&app.principal, id.as_deref()))
+        });
+        let reading = match last {
+            Some(last) => {
+                let last = EventId::parse(last).ok_or(LegacyError::UnknownEvent)?;
+                let stream = session.stream(last.stream).ok_or(LegacyError::UnknownEvent)?;
+                let until = (last.stream == 0).then_some(drain);
+                Reading { reader: stream.read(last.event), first: None, time_max: None, until, touch }
+            }
+            None => app.main_stream(&session, drain, touch)?,
+        };
+        Ok(events::read(reading, &app.limits))
+    }
+
+    /// A session's own stream, from what nobody has read yet.
+    pub(super) fn main_stream(
         &self,
-        headers: &HeaderMap,
-        message: &Message<'m>,
-        in_header: Option<&str>,
-        in_body: Option<&str>,
-    ) -> Result<Response<Reply>, Problem<'m>> {
-        let request = match message {
-            Message::Request(request) => request,
-            Message::Notification { .. } => return Ok(respond::empty(StatusCode::ACCEPTED)),
-            Message::Response => return Err(Problem::Unexpected("the host sends no requests, so there is nothing to respond to")),
-        };
-        check_meta(request)?;
-        let version = agree(in_header, in_body)?;
-        let params = &request.params;
-        let name = match request.method.as_ref() {
-            "tools/call" | "prompts/get" => params.name.as_deref(),
-            "resources/read" => params.uri.as_deref(),
-            _ => None,
-        };
-        headers::check_method(headers, &request.method, name)?;
-        let dialect = Dialect { version, headers: Some(headers) };
-        Ok(respond::json(self.dispatch.answer(&self.principal, request, dialect).await?))
+        session: &Arc<Session>,
+        drain: watch::Receiver<bool>,
+        touch: Rc<dyn Fn()>,
+    ) -> Result<Reading, Problem<'static>> {
+        self.legacy.listen(session);
+        let stream = session.stream(0).ok_or(LegacyError::UnknownSession)?;
+        let reader = stream.read_on();
+        let first = (session.negotiated().version >= Version::V2025_11_25).then(|| events::priming(reader.position(), &self.limits));
+        Ok(Reading { reader, first, time_max: None, until: Some(drain), touch })
     }
 
-    async fn with_session<'m>(&self, headers: &HeaderMap, message: &Message<'m>) -> Result<Response<Reply>, Problem<'m>> {
-        let session = headers::single(headers, &headers::SESSION_ID)?;
-        match self.legacy.post(&self.principal, session, message).await? {
-            Answer::Accepted => Ok(respond::empty(StatusCode::ACCEPTED)),
-            Answer::Message { body, session } => {
-                let mut response = respond::json(body);
-                if let Some(session) = session.and_then(|id| HeaderValue::from_str(&id).ok()) {
-                    response.headers_mut().insert(headers::SESSION_ID, session);
-                }
-                Ok(response)
-            }
-        }
-    }
-
-    fn delete(&self, headers: &HeaderMap) -> Response<Reply> {
-        let ended = headers::single(headers, &headers::SESSION_ID).ok().flatten().is_some_and(|id| self.legacy.delete(&self.principal, id));
-        respond::empty(if ended { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND })
+    fn delete(&self, headers: &HeaderMap) -> Result<Response<Reply>, Problem<'static>> {
+        self.legacy.delete(&self.principal, headers::single(headers, &headers::SESSION_ID)?)?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
     }
 }
 
-/// What `_meta` must have (2026-07-28, basic, "_meta").
-fn check_meta(request: &Request<'_>) -> Result<(), Problem<'static>> {
-    let meta = request.params.meta.as_ref();
-    if meta.is_none_or(|meta| meta.protocol_version.is_none()) {
-        return Err(Problem::Meta("`params._meta` has to have io.modelcontextprotocol/protocolVersion"));
-    }
-    let capabilities = meta.and_then(|meta| meta.client_capabilities);
-    if !capabilities.is_some_and(|capabilities| capabilities.get().starts_with('{')) {
-        return Err(Problem::Meta("`params._meta` has to have io.modelcontextprotocol/clientCapabilities, an object"));
-    }
-    Ok(())
+/// What a request goes to.
+#[derive(Clone, Copy)]
+enum Target {
+    /// A message.
+    Post,
+    /// A stream of a session.
+    Stream,
+    /// The end of a session.
+    Delete,
+    /// A browser asks whether it may.
+    Options,
+    /// The stream of the transport of 2024-11-05.
+    OldStream,
+    /// A message of that transport.
+    OldPost,
 }
 
-/// Header and body have to say the same before it matters whether we speak it.
-fn agree(in_header: Option<&str>, in_body: Option<&str>) -> Result<Version, Problem<'static>> {
-    let mismatch = |text: &str| Problem::Call(CallError::HeaderMismatch(text.to_owned()));
-    let in_header = in_header.ok_or_else(|| mismatch("the header MCP-Protocol-Version is missing"))?;
-    if Some(in_header) != in_body {
-        return Err(mismatch("MCP-Protocol-Version and `_meta` say different versions"));
-    }
-    let version = Version::parse(in_header).filter(|version| !version.is_legacy());
-    version.ok_or_else(|| Problem::Call(CallError::Version(in_header.chars().take(64).collect())))
-}
-
-fn parse<'a>(body: &'a [u8], limits: &Limits) -> Result<Message<'a>, Problem<'a>> {
-    bounds::check(body, limits.json_depth_max, limits.json_values_max)?;
-    let text = std::str::from_utf8(body).map_err(|_| Problem::NotText)?;
-    Ok(Message::parse(text)?)
-}
-
-/// Reads a body under its limits of size and time. A body that came with its head is not copied, and costs no timer.
-async fn read_body(mut body: Incoming, limits: &Limits) -> Result<Bytes, Problem<'static>> {
-    let most = limits.body_bytes_max;
-    if body.size_hint().lower() > most as u64 {
-        return Err(Problem::TooLarge(most));
-    }
-    let read = async {
-        let mut whole: Option<BytesMut> = None;
-        let mut first = Bytes::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Problem::Incomplete)?.into_data() else { continue };
-            if whole.as_ref().map_or(first.len(), BytesMut::len) + data.len() > most {
-                return Err(Problem::TooLarge(most));
-            }
-            if let Some(whole) = &mut whole {
-                whole.extend_from_slice(&data);
-            } else if first.is_empty() {
-                first = data;
-            } else {
-                whole.get_or_insert_with(|| BytesMut::from(first.as_ref())).extend_from_slice(&data);
-            }
-        }
-        Ok(whole.map_or(first, BytesMut::freeze))
-    };
-    tokio::time::timeout(limits.body_time_max, read).await.map_err(|_| Problem::SlowRequest)?
+/// Whether the head names a revision without sessions.
+fn is_stateless(headers: &HeaderMap) -> bool {
+    let version = headers.get(headers::PROTOCOL_VERSION).map(|version| version.to_str().unwrap_or_default().trim());
+    version.is_some_and(|version| !Version::parse(version).is_some_and(Version::is_legacy))
 }
 
 /// Browsers can send other types without asking first, so nothing else is taken.
@@ -227,8 +214,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// Whether the client takes JSON and event streams, as it must (2026-07-28, Streamable HTTP).
-fn accepts_answers(headers: &HeaderMap) -> bool {
+/// Whether the client takes event streams, and where JSON can come as well, both, as it must (2026-07-28, Streamable HTTP).
+fn accepts(headers: &HeaderMap, with_json: bool) -> bool {
     let (mut json, mut events, mut any) = (false, false, true);
     for value in headers.get_all(header::ACCEPT) {
         any = false;
@@ -244,5 +231,5 @@ fn accepts_answers(headers: &HeaderMap) -> bool {
             return true;
         }
     }
-    any || (json && events)
+    any || (events && (json || !with_json))
 }

@@ -1,17 +1,20 @@
 //! MCP on standard input and output: one message a line, both eras in one process (2026-07-28, stdio; 2025-11-25, transports).
 
+use super::respond;
 use crate::auth::Principal;
-use crate::dispatch::{CallError, Dialect, Dispatch};
-use crate::legacy;
-use crate::mcp::{Message, MessageError, Meta, Request, Version, bounds, code, write};
-use std::cell::{Cell, RefCell};
+use crate::caps::client::Outlet;
+use crate::dispatch::{CallError, Dispatch};
+use crate::legacy::{self, LegacyError, Negotiated, Session};
+use crate::mcp::{Abilities, Message, Meta, Request, Version, bounds, code, message, write};
+use serde_json::value::RawValue;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// How much is read at once; many short messages come in one piece when the client has several in flight.
 const READ_BYTES: usize = 64 << 10;
@@ -20,20 +23,42 @@ const READ_BYTES: usize = 64 << 10;
 struct Shared {
     dispatch: Arc<Dispatch>,
     principal: Arc<Principal>,
-    /// The revision of the handshake, once there was one.
-    handshake: Cell<Option<Version>>,
-    /// Answers that wait to be written.
-    out: RefCell<Vec<u8>>,
-    written: Notify,
+    /// The session, once there was a handshake.
+    session: RefCell<Option<Arc<Session>>>,
+    out: Arc<Out>,
+    /// True when the input has ended: nothing is left to listen for.
+    ended: watch::Sender<bool>,
     /// Requests that run, by their id's JSON text, so that the client can cancel them.
     running: RefCell<HashMap<String, tokio::task::AbortHandle>>,
 }
 
-impl Shared {
-    fn send(&self, message: &[u8]) {
-        let mut out = self.out.borrow_mut();
-        out.extend_from_slice(message);
-        out.push(b'\n');
+/// Messages that wait to be written. Guests that have moved to another thread put theirs in as well.
+struct Out {
+    waiting: Mutex<Vec<u8>>,
+    written: Notify,
+    bytes_max: usize,
+}
+
+impl Out {
+    fn waiting(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, message: &[u8]) {
+        let mut waiting = self.waiting();
+        waiting.extend_from_slice(message);
+        waiting.push(b'\n');
+    }
+}
+
+impl Outlet for Out {
+    fn send(&self, message: Vec<u8>) -> bool {
+        if self.waiting().len() + message.len() > self.bytes_max {
+            return false;
+        }
+        self.answer(&message);
+        self.written.notify_one();
+        true
     }
 }
 
@@ -43,22 +68,29 @@ pub async fn serve(
     output: impl AsyncWrite + Unpin + 'static,
     dispatch: Arc<Dispatch>,
 ) -> std::io::Result<()> {
+    let bytes_max = dispatch.limits().outlet_bytes_max;
+    let out = Arc::new(Out { waiting: Mutex::default(), written: Notify::new(), bytes_max });
     let shared = Rc::new(Shared {
         dispatch,
         principal: Principal::local(),
-        handshake: Cell::new(None),
-        out: RefCell::default(),
-        written: Notify::new(),
+        session: RefCell::new(None),
+        out,
+        ended: watch::Sender::new(false),
         running: RefCell::default(),
     });
     let writer = tokio::task::spawn_local(write_answers(Rc::clone(&shared), output));
     let slots = Arc::new(Semaphore::new(shared.dispatch.limits().stdio_requests_max));
     read_messages(input, &shared, &slots).await?;
+    // Nobody is there any more who could be told, or who could answer.
+    shared.ended.send_replace(true);
+    if let Some(session) = shared.session.borrow().as_ref() {
+        session.close();
+    }
     // Whoever holds the last slot is the last request.
     let all = u32::try_from(shared.dispatch.limits().stdio_requests_max).unwrap_or(u32::MAX);
     let _ = slots.acquire_many(all).await;
     slots.close();
-    shared.written.notify_one();
+    shared.out.written.notify_one();
     drop(slots);
     drop(shared);
     writer.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
@@ -80,7 +112,7 @@ async fn read_messages(mut input: impl AsyncRead + Unpin, shared: &Rc<Shared>, s
             rest = after.get(1..).unwrap_or_default();
             if std::mem::take(&mut too_long) || buffer.len() + line.len() > most {
                 let text = format!("the message is longer than {most} bytes");
-                shared.send(&write::error(None, code::INVALID_REQUEST, &text, None));
+                shared.out.answer(&write::error(None, code::INVALID_REQUEST, &text, None));
             } else if buffer.is_empty() {
                 take(line, shared, slots).await;
             } else {
@@ -95,8 +127,8 @@ async fn read_messages(mut input: impl AsyncRead + Unpin, shared: &Rc<Shared>, s
         } else {
             buffer.extend_from_slice(rest);
         }
-        if !shared.out.borrow().is_empty() {
-            shared.written.notify_one();
+        if !shared.out.waiting().is_empty() {
+            shared.out.written.notify_one();
         }
     }
 }
@@ -111,7 +143,7 @@ async fn take(line: &[u8], shared: &Rc<Shared>, slots: &Arc<Semaphore>) {
     let mut answer = Box::pin(answer(line.to_vec(), Rc::clone(shared)));
     let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
     match first {
-        Poll::Ready(Some(message)) => shared.send(&message),
+        Poll::Ready(Some(message)) => shared.out.answer(&message),
         Poll::Ready(None) => {}
         Poll::Pending => {
             let (id, owner) = (request_id(line), Rc::clone(shared));
@@ -122,8 +154,8 @@ async fn take(line: &[u8], shared: &Rc<Shared>, slots: &Arc<Semaphore>) {
                     owner.running.borrow_mut().remove(&key);
                 }
                 if let Some(message) = message {
-                    owner.send(&message);
-                    owner.written.notify_one();
+                    owner.out.answer(&message);
+                    owner.out.written.notify_one();
                 }
                 drop(slot);
             });
@@ -149,51 +181,109 @@ async fn answer(line: Vec<u8>, shared: Rc<Shared>) -> Option<Vec<u8>> {
     let Ok(text) = std::str::from_utf8(&line) else {
         return Some(write::error(None, code::PARSE, "the message is not UTF-8 text", None));
     };
+    match message::batch(text) {
+        None => answer_message(text, &shared).await,
+        Some(Err(error)) => Some(respond::message_error(&error)),
+        Some(Ok(batch)) => answer_batch(&batch, &shared).await,
+    }
+}
+
+async fn answer_message(text: &str, shared: &Shared) -> Option<Vec<u8>> {
     let request = match Message::parse(text) {
         Ok(Message::Request(request)) => request,
-        Ok(Message::Notification { method, params }) => {
-            if method == "notifications/cancelled" {
-                cancel(&shared, params.request_id.map(|id| id.get()));
-            }
+        Ok(message) => {
+            take_note(shared, &message);
             return None;
         }
-        Ok(Message::Response) => return None,
-        Err(error) => return Some(message_error(&error)),
+        Err(error) => return Some(respond::message_error(&error)),
     };
-    let answered = respond(&request, &shared).await;
-    Some(
-        answered
-            .unwrap_or_else(|error| write::error(Some(request.id.as_json()), error.code(), &error.to_string(), error.data().as_deref())),
-    )
+    match respond_to(&request, shared).await {
+        Ok(answer) => Some(answer),
+        Err(LegacyError::Cancelled) => None,
+        Err(error) => Some(respond::legacy_error(request.id.as_json(), &error)),
+    }
+}
+
+/// A batch (2025-03-26, basic, "Batching"): its requests run side by side, and their answers come back together.
+async fn answer_batch(batch: &[&RawValue], shared: &Shared) -> Option<Vec<u8>> {
+    let refused = |text: &str| Some(write::error(None, code::INVALID_REQUEST, text, None));
+    let version = shared.session.borrow().as_ref().map(|session| session.negotiated().version);
+    if version != Some(Version::V2025_03_26) {
+        return refused("batches are not spoken here: send one message at a time");
+    }
+    let most = shared.dispatch.limits().batch_max;
+    if batch.is_empty() || batch.len() > most {
+        return refused(&format!("a batch has 1 to {most} messages"));
+    }
+    let answers = futures_util::future::join_all(batch.iter().map(|raw| answer_message(raw.get(), shared))).await;
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
+    (!answers.is_empty()).then(|| [b"[".as_slice(), &answers.join(&b','), b"]"].concat())
+}
+
+fn take_note(shared: &Shared, message: &Message<'_>) {
+    if let Message::Notification { method, params } = message
+        && method == "notifications/cancelled"
+    {
+        cancel(shared, params.request_id.map(|id| id.get()));
+    } else if let Some(session) = shared.session.borrow().as_ref() {
+        legacy::take(session, message);
+    }
 }
 
 /// Which era a request belongs to: one with a version in `_meta` is stateless, whatever came before; the others lean on the handshake.
-async fn respond(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, CallError> {
+async fn respond_to(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, LegacyError> {
+    let (dispatch, principal) = (&shared.dispatch, &shared.principal);
+    let outlet: Arc<dyn Outlet> = Arc::<Out>::clone(&shared.out);
     if let Some(meta) = request.params.meta.as_ref().filter(|meta| meta.protocol_version.is_some()) {
-        let version = stateless_version(meta)?;
-        return shared.dispatch.answer(&shared.principal, request, Dialect { version, headers: None }).await;
+        check_stateless(meta)?;
+        if request.method == "subscriptions/listen" {
+            return Ok(listen(request, shared).await?);
+        }
+        let exchange = dispatch.stateless(request, None, outlet)?;
+        return Ok(dispatch.answer(principal, request, &exchange).await?);
     }
     if request.method == "initialize" {
-        let (version, body) = legacy::initialize(&shared.dispatch, request.id, &request.params).await?;
-        shared.handshake.set(Some(version));
+        let (negotiated, body) = legacy::initialize(dispatch, request.id, &request.params).await?;
+        let session = Session::new(Arc::clone(principal), negotiated, outlet, dispatch.limits());
+        session.listen(dispatch.registry().changes(), dispatch.limits().listeners_max);
+        shared.session.replace(Some(session));
         return Ok(body);
     }
-    let missing =
-        || CallError::Params("begin with `initialize`, or send `params._meta` with io.modelcontextprotocol/protocolVersion".to_owned());
-    let version = match shared.handshake.get() {
-        Some(version) => version,
-        None if request.method == "ping" => Version::NEWEST_LEGACY,
-        None => return Err(missing()),
+    let session = shared.session.borrow().clone();
+    let session = match session {
+        Some(session) => session,
+        None if request.method == "ping" => {
+            let negotiated = Negotiated { version: Version::NEWEST_LEGACY, abilities: Abilities::default(), log_level: None };
+            Session::new(Arc::clone(principal), negotiated, Arc::clone(&outlet), dispatch.limits())
+        }
+        None => {
+            let text = "begin with `initialize`, or send `params._meta` with io.modelcontextprotocol/protocolVersion";
+            return Err(CallError::Params(text.to_owned()).into());
+        }
     };
-    legacy::answer(&shared.dispatch, &shared.principal, request, version).await
+    legacy::answer(dispatch, &session, request, outlet).await
 }
 
-fn stateless_version(meta: &Meta<'_>) -> Result<Version, CallError> {
+/// Tells what changes until the client cancels its request, or its input ends.
+async fn listen(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, CallError> {
+    let listen = shared.dispatch.listen(&shared.principal, request).await?;
+    let mut ended = shared.ended.subscribe();
+    shared.out.send(listen.acknowledged().to_vec());
+    loop {
+        tokio::select! {
+            message = listen.next() => drop(shared.out.send(message)),
+            _ = ended.wait_for(|ended| *ended) => return Ok(listen.end()),
+        }
+    }
+}
+
+fn check_stateless(meta: &Meta<'_>) -> Result<(), CallError> {
     let named = meta.protocol_version.as_deref().unwrap_or_default();
-    let version = Version::parse(named).filter(|version| !version.is_legacy());
-    let version = version.ok_or_else(|| CallError::Version(named.chars().take(64).collect()))?;
+    if Version::parse(named).is_none_or(Version::is_legacy) {
+        return Err(CallError::Version(named.chars().take(64).collect()));
+    }
     if meta.client_capabilities.is_some_and(|capabilities| capabilities.get().starts_with('{')) {
-        Ok(version)
+        Ok(())
     } else {
         Err(CallError::Params("`params._meta` has to have io.modelcontextprotocol/clientCapabilities, an object".to_owned()))
     }
@@ -207,26 +297,17 @@ fn cancel(shared: &Shared, id: Option<&str>) {
     }
 }
 
-fn message_error(error: &MessageError<'_>) -> Vec<u8> {
-    let (code, id) = match error {
-        MessageError::Parse(_) => (code::PARSE, &None),
-        MessageError::Malformed { id, .. } => (code::INVALID_REQUEST, id),
-        MessageError::Params { id, .. } => (code::INVALID_PARAMS, id),
-    };
-    write::error(id.as_ref().map(|id| id.as_json()), code, &error.to_string(), None)
-}
-
 /// Writes what has gathered, as one piece.
 async fn write_answers(shared: Rc<Shared>, mut output: impl AsyncWrite + Unpin) -> std::io::Result<()> {
     loop {
-        let out = std::mem::take(&mut *shared.out.borrow_mut());
+        let out = std::mem::take(&mut *shared.out.waiting());
         if !out.is_empty() {
             output.write_all(&out).await?;
             output.flush().await?;
         } else if Rc::strong_count(&shared) == 1 {
             return Ok(());
         } else {
-            shared.written.notified().await;
+            shared.out.written.notified().await;
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod imports {
             world imports {
                 import cofferdam:mcp/types@0.1.0;
                 import cofferdam:mcp/host@0.1.0;
+                import cofferdam:mcp/client@0.1.0;
+                import cofferdam:mcp/changes@0.1.0;
                 import cofferdam:mcp/sql@0.1.0;
             }
         ",
@@ -44,7 +46,7 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{host, sql, types};
+    pub use cofferdam::mcp::{changes, client, host, sql, types};
 }
 
 /// Every plugin.
@@ -91,4 +93,52 @@ pub mod update {
     });
 
     pub use exports::cofferdam::mcp::update::Guest;
+}
+
+/// Plugins with prompts.
+pub mod prompts {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world prompts { export cofferdam:mcp/prompts@0.1.0; }",
+        world: "cofferdam:plugin-sdk/prompts",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_prompts",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::prompts::*;
+}
+
+/// Plugins with resources.
+pub mod resources {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world resources { export cofferdam:mcp/resources@0.1.0; }",
+        world: "cofferdam:plugin-sdk/resources",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_resources",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::resources::*;
+}
+
+/// Plugins with completion.
+pub mod completion {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world completion { export cofferdam:mcp/completion@0.1.0; }",
+        world: "cofferdam:plugin-sdk/completion",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_completion",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::completion::*;
 }

@@ -1,8 +1,10 @@
 //! Why a handler could not do what it was asked.
 
 use crate::bindings::imports::types;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// What a handler returns.
@@ -23,11 +25,22 @@ pub type Result<T, E = Failure> = core::result::Result<T, E>;
 /// }
 /// assert_eq!(seat(7).unwrap_err().to_string(), "not found: there is no seat 7, the last one is 1");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    kind: FailureKind,
-    message: String,
+///
+/// A handler that [asks the client](crate::ask) ends in the same way, through `?`: then this holds the questions
+/// ([`FailureKind::Asks`]), and the client sees no failure. So pass on what you did not expect, and look at the [kind](Failure::kind)
+/// before you turn one failure into another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure(End);
+
+/// How a handler ended without a reply.
+#[derive(Clone, Debug, PartialEq)]
+enum End {
+    Failed { kind: FailureKind, message: String },
+    Asks(Box<types::InputRequired>),
 }
+
+// Nothing but text is in it.
+impl Eq for Failure {}
 
 /// What kind of failure it is; the host turns it into the protocol's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,58 +56,98 @@ pub enum FailureKind {
     Unavailable,
     /// Anything else.
     Other,
+    /// No failure: the client is asked first, and the handler runs again with the answers.
+    Asks,
 }
 
 impl Failure {
+    const fn new(kind: FailureKind, message: String) -> Self {
+        Self(End::Failed { kind, message })
+    }
+
+    /// Not a failure: the handler goes on when these are answered.
+    pub(crate) fn asks(requests: Vec<types::KeyedRequest>, state: Option<String>) -> Self {
+        Self(End::Asks(Box::new(types::InputRequired { requests, state })))
+    }
+
     /// The arguments make no sense, beyond what the schema could tell.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Invalid, message: message.into() }
+        Self::new(FailureKind::Invalid, message.into())
     }
 
     /// What was asked for does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::NotFound, message: message.into() }
+        Self::new(FailureKind::NotFound, message.into())
     }
 
     /// The caller may not do this.
     pub fn denied(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Denied, message: message.into() }
+        Self::new(FailureKind::Denied, message.into())
     }
 
     /// Something that the handler needs does not answer; trying again may help.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Unavailable, message: message.into() }
+        Self::new(FailureKind::Unavailable, message.into())
     }
 
     /// Anything else.
     pub fn other(message: impl Into<String>) -> Self {
-        Self { kind: FailureKind::Other, message: message.into() }
+        Self::new(FailureKind::Other, message.into())
     }
 
     /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
-        self.kind
+        match &self.0 {
+            End::Failed { kind, .. } => *kind,
+            End::Asks(_) => FailureKind::Asks,
+        }
     }
 
     /// What the client is told.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.message
+        match &self.0 {
+            End::Failed { message, .. } => message,
+            End::Asks(_) => "the client is asked first",
+        }
+    }
+
+    /// What the client is asked, and the state of the handler's own that comes back with the answers; none when it is a failure.
+    #[must_use]
+    pub fn asked(&self) -> Option<&types::InputRequired> {
+        match &self.0 {
+            End::Failed { .. } => None,
+            End::Asks(asked) => Some(asked),
+        }
+    }
+
+    /// Tells the two ways apart in which a handler ends without a reply.
+    pub(crate) fn into_outcome<T>(self, asks: impl FnOnce(types::InputRequired) -> T) -> Result<T, types::Failure> {
+        match self.0 {
+            End::Asks(asked) => Ok(asks(*asked)),
+            End::Failed { kind, message } => Err(match kind {
+                FailureKind::Invalid => types::Failure::Invalid(message),
+                FailureKind::NotFound => types::Failure::NotFound(message),
+                FailureKind::Denied => types::Failure::Denied(message),
+                FailureKind::Unavailable => types::Failure::Unavailable(message),
+                FailureKind::Other | FailureKind::Asks => types::Failure::Other(message),
+            }),
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
+        let kind = match self.kind() {
             FailureKind::Invalid => "invalid: ",
             FailureKind::NotFound => "not found: ",
             FailureKind::Denied => "denied: ",
             FailureKind::Unavailable => "unavailable: ",
-            FailureKind::Other => "",
+            FailureKind::Other | FailureKind::Asks => "",
         };
         f.write_str(kind)?;
-        f.write_str(&self.message)
+        f.write_str(self.message())
     }
 }
 
@@ -116,17 +169,5 @@ impl From<String> for Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::other(format!("JSON: {error}"))
-    }
-}
-
-impl From<Failure> for types::Failure {
-    fn from(failure: Failure) -> Self {
-        match failure.kind {
-            FailureKind::Invalid => Self::Invalid(failure.message),
-            FailureKind::NotFound => Self::NotFound(failure.message),
-            FailureKind::Denied => Self::Denied(failure.message),
-            FailureKind::Unavailable => Self::Unavailable(failure.message),
-            FailureKind::Other => Self::Other(failure.message),
-        }
     }
 }

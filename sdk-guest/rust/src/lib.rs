@@ -152,6 +152,36 @@
 //! # fn main() {}
 //! ```
 //!
+//! A schema of your own takes the place of the one that is made from a type: `input_schema` and `output_schema` of the attribute. The input
+//! is then whatever you can read, [`RawJson`] for instance, and extensions such as `x-mcp-header` have their place; on a type,
+//! `#[schemars(extend("x-mcp-header" = "Region"))]` does the same. An operation that may take long says `task = "optional"`, and goes on as a
+//! task for clients that know tasks.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! /// Imports tickets as another system writes them.
+//! #[update(
+//!     input_schema = r#"{"type":"object","properties":{"tickets":{"type":"array"}},"required":["tickets"]}"#, // or include_str!("...")
+//!     task = "optional",
+//!     icon(src = "https://example.com/import.svg", theme = "dark"),
+//!     meta = r#"{"ui":{"resourceUri":"ui://tickets/import.html"}}"#
+//! )]
+//! fn import(input: RawJson) -> String {
+//!     format!("{} bytes were imported", input.get().len())
+//! }
+//! # }
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::{prelude::json, testing::Client};
+//! # let client = Client::<tickets::Plugin>::new();
+//! # assert_eq!(client.update("import", json!({"tickets": []}))?.first_text(), Some("14 bytes were imported"));
+//! # let [import] = &client.catalog().updates[..] else { panic!() };
+//! # assert!(import.input_schema.starts_with(r#"{"type":"object","properties""#) && import.icons.len() == 1 && import.meta.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Failures
 //!
 //! A function that may fail returns [`Result`]; `?` turns errors into a [`Failure`], whose kind the host translates into the protocol's
@@ -170,6 +200,82 @@
 //! }
 //! # assert_eq!(half("4"), Ok(2));
 //! ```
+//!
+//! # Prompts, resources, completion
+//!
+//! A [`#[prompt]`](macro@prompt) is for people: they choose it at the client, and fill in its arguments. A
+//! [`#[resource]`](macro@resource) is read by its URI, one of its own or any that fits a template. A [`#[complete]`](macro@complete) suggests
+//! values for the arguments of both. The host offers what a plugin has; there is nothing to switch on.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Ticket {
+//!     /// The number of the ticket
+//!     number: u32,
+//! }
+//!
+//! /// Writes an answer to a ticket.
+//! #[prompt(title = "Answer a ticket")]
+//! fn answer(ticket: Ticket) -> Prompt {
+//!     let text = format!("Ticket {}: the printer is on fire", ticket.number);
+//!     Prompt::new()
+//!         .user(Content::embedded_text(format!("tickets://{}", ticket.number), "text/plain", text))
+//!         .user("Write an answer to this ticket. Be kind.")
+//! }
+//!
+//! /// The text of a ticket.
+//! #[resource(template = "tickets://{number}", mime = "text/plain", cache_ms = 60_000)]
+//! fn ticket(ticket: Ticket) -> Option<String> {
+//!     (ticket.number < 100).then(|| format!("Ticket {}: the printer is on fire", ticket.number))
+//! }
+//!
+//! #[complete(template = "tickets://{number}", argument = "number")]
+//! fn number(typed: &str) -> Suggestions {
+//!     Suggestions::starting_with(typed, (0..100).map(|number| number.to_string()))
+//! }
+//! # }
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::testing::Client;
+//! # let client = Client::<tickets::Plugin>::new();
+//! # assert_eq!(client.prompt("answer", &[("number", "7")])?.messages().len(), 2);
+//! # assert_eq!(client.read("tickets://7")?.cache().map(|cache| cache.ttl_ms), Some(60_000));
+//! # assert_eq!(client.complete_template("tickets://{number}", "number", "4", &[])?.values().len(), 11);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Asking the client
+//!
+//! A handler that cannot go on without the person, the client's model or its folders asks for them where it needs them, and goes on with the
+//! answer. This works in queries, updates, prompts and resources; [`ask`] has all of it.
+//!
+//! ```
+//! # #[cofferdam_plugin::plugin]
+//! # mod tickets {
+//! #     use cofferdam_plugin::prelude::*;
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Sure {
+//!     /// Delete it for good
+//!     sure: bool,
+//! }
+//!
+//! /// Deletes all tickets.
+//! #[update(destructive = true)]
+//! fn delete_all(cx: &Context) -> Result<&'static str> {
+//!     let Sure { sure } = cx.elicit("sure", "All tickets will be gone. Are you sure?")?;
+//!     Ok(if sure { "all tickets are gone" } else { "nothing was deleted" })
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # Telling the client
+//!
+//! With `[grants.client]` in the manifest, [`client`] reports progress and sends messages to the client's log; with `[grants.changes]`,
+//! [`changes`] tells all clients that a resource or a list is not what it was.
 //!
 //! # Databases
 //!
@@ -248,33 +354,48 @@ extern crate std;
 // So that `#[plugin]` works in this crate's own tests.
 extern crate self as cofferdam_plugin;
 
+pub mod ask;
 mod bindings;
+pub mod changes;
+pub mod client;
+mod completion;
+pub mod content;
+mod contents;
 mod context;
+mod exports;
 mod failure;
+mod fields;
 mod host;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
 mod panic;
 mod plugin;
+mod prompts;
 mod reply;
 mod schema;
 pub mod sql;
+mod template;
 pub mod testing;
 
-pub use cofferdam_plugin_macros::{plugin, query, update};
-pub use context::{Caller, Context};
+pub use cofferdam_plugin_macros::{complete, plugin, prompt, query, resource, update};
+pub use completion::{IntoSuggestions, Others, Suggestions};
+pub use contents::{Contents, IntoContents};
+pub use context::{Caller, ClientAbilities, Context};
 pub use failure::{Failure, FailureKind, Result};
 pub use host::{now_ms, now_rfc3339, random_bytes, rfc3339};
+pub use prompts::{IntoPrompt, Message, Prompt};
 pub use reply::{IntoReply, Json, RawJson, Reply};
 #[doc(no_inline)]
 pub use {schemars, serde, serde_json};
 
 /// What plugins are made of: `use cofferdam_plugin::prelude::*;` in the plugin's module.
 pub mod prelude {
-    pub use crate::{Context, Failure, IntoReply, Json, RawJson, Reply, Result, log, sql};
+    pub use crate::content::Content;
+    pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
+    pub use crate::{changes, client, log, sql};
+    pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
-    pub use crate::{query, update};
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;
     pub use alloc::string::{String, ToString};
@@ -283,13 +404,6 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
     pub use serde_json::json;
-}
-
-/// The records that replies are made of, where [`Reply`]'s own functions are not enough.
-pub mod content {
-    pub use crate::bindings::imports::types::{
-        Annotations, BinaryContent, Body, Content, EmbeddedResource, Icon, Resource, ResourceContents, Role, TextContent,
-    };
 }
 
 /// What a plugin offers, as the host sees it. `#[plugin]` makes it; tests look at it.
@@ -303,17 +417,28 @@ pub mod catalog {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings::catalog::export_catalog;
+    pub use crate::bindings::completion::export_completion;
+    pub use crate::bindings::imports::types::Argument;
+    pub use crate::bindings::prompts::export_prompts;
     pub use crate::bindings::query::export_query;
+    pub use crate::bindings::resources::export_resources;
     pub use crate::bindings::update::export_update;
-    pub use crate::bindings::{catalog, imports, query, update};
-    pub use crate::plugin::{Describe, OperationSpec, PluginSpec, Queries, TopicSpec, Updates, arguments, describe, no_such_operation};
+    pub use crate::bindings::{catalog, completion, imports, prompts, query, resources, update};
+    pub use crate::contents::{contents, no_such_resource};
+    pub use crate::plugin::{Completions, Describe, Of, Prompts, Queries, Resources, Updates};
+    pub use crate::plugin::{IconSpec, OperationSpec, PluginSpec, PromptSpec, ResourceSpec, TopicSpec};
+    pub use crate::plugin::{arguments, describe, no_such_operation, prompt_arguments};
+    pub use crate::template::{fits, variables};
     pub use crate::{__panic_handler as panic_handler, panic::panicked};
-    pub use crate::{Context, IntoReply, Reply, Result};
+    pub use crate::{Contents, Context, IntoContents, IntoPrompt, IntoReply, IntoSuggestions, Others, Prompt, Reply, Result, Suggestions};
+    pub use alloc::string::String;
+    pub use core::default::Default;
     pub use core::option::Option::{None, Some};
-    pub use core::result::Result::Err;
+    pub use core::result::Result::{Err, Ok};
 
-    /// Schemas of inputs, results and events.
+    /// Schemas of inputs, results, events and prompts.
     pub mod schema {
+        pub use crate::fields::prompt_arguments;
         pub use crate::schema::{event, input, no_arguments};
     }
 }

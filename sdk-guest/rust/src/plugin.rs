@@ -1,12 +1,13 @@
 //! What the attribute macro's output is made of: the traits that it implements, and the functions that it calls.
 
-use crate::bindings::imports::types;
-use crate::bindings::{catalog, query, update};
-use crate::{Context, Failure, Reply, Result, schema};
+use crate::bindings::catalog;
+use crate::bindings::imports::types::Argument;
+use crate::content::{Annotations, Icon, IconTheme, Resource, Role};
+use crate::{Contents, Context, Failure, Others, Prompt, Reply, Result, Suggestions, fields, schema};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use catalog::{CacheHint, Catalog, Hints, Operation, Overflow, TaskSupport, Topic};
+use catalog::{CacheHint, Catalog, Hints, Operation, Overflow, PromptArgument, ResourceTemplate, TaskSupport, Topic};
 use serde::de::DeserializeOwned;
 
 /// A plugin: `#[plugin]` implements this for the `Plugin` of its module.
@@ -34,29 +35,40 @@ pub trait Updates: Describe {
     fn update(context: &Context, target: &str, arguments: &str) -> Result<Reply>;
 }
 
-impl<P: Describe> catalog::Guest for P {
-    fn describe() -> Catalog {
-        <P as Describe>::describe()
-    }
+/// A plugin with at least one `#[prompt]`.
+pub trait Prompts: Describe {
+    /// Fills in the prompt `name`.
+    ///
+    /// # Errors
+    /// Arguments that do not fit, and whatever the function fails with.
+    fn prompt(context: &Context, name: &str, arguments: &[Argument]) -> Result<Prompt>;
 }
 
-impl<P: Queries> query::Guest for P {
-    fn handle(context: types::Context, name: String, parameters: String) -> Result<types::Outcome, types::Failure> {
-        outcome(P::query(&context.into(), &name, &parameters))
-    }
+/// A plugin with at least one `#[resource]`.
+pub trait Resources: Describe {
+    /// Reads a resource.
+    ///
+    /// # Errors
+    /// A URI that is nobody's, and whatever the function fails with.
+    fn read(context: &Context, uri: &str) -> Result<Contents>;
 }
 
-impl<P: Updates> update::Guest for P {
-    fn handle(context: types::Context, target: String, data: String) -> Result<types::Outcome, types::Failure> {
-        outcome(P::update(&context.into(), &target, &data))
-    }
+/// A plugin with at least one `#[complete]`.
+pub trait Completions: Describe {
+    /// Suggests values for an argument.
+    ///
+    /// # Errors
+    /// Whatever the function fails with.
+    fn complete(context: &Context, of: Of<'_>, argument: &str, value: &str, others: &Others) -> Result<Suggestions>;
 }
 
-fn outcome(result: Result<Reply>) -> Result<types::Outcome, types::Failure> {
-    match result {
-        Ok(reply) => Ok(types::Outcome::Complete(reply.into())),
-        Err(failure) => Err(failure.into()),
-    }
+/// Whose argument is completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// That of a prompt, by its name.
+    Prompt(&'a str),
+    /// That of a resource template, by its URI template.
+    Template(&'a str),
 }
 
 /// Reads the arguments of a call.
@@ -71,6 +83,14 @@ pub fn arguments<T: DeserializeOwned>(text: &str) -> Result<T> {
 #[cold]
 fn misfit(text: &str, error: &serde_json::Error) -> Failure {
     Failure::invalid(schema::explain(text, error))
+}
+
+/// Reads the arguments of a prompt.
+///
+/// # Errors
+/// [`Failure::invalid`] with the name and the reason.
+pub fn prompt_arguments<T: DeserializeOwned>(given: &[Argument]) -> Result<T> {
+    fields::read(given).map_err(|e| Failure::invalid(format!("{e}")))
 }
 
 /// The host calls only what the catalog offers; tests may err.
@@ -91,6 +111,9 @@ pub struct PluginSpec<'a> {
     pub queries: &'a [OperationSpec<'a>],
     pub updates: &'a [OperationSpec<'a>],
     pub topics: &'a [TopicSpec<'a>],
+    pub prompts: &'a [PromptSpec<'a>],
+    pub resources: &'a [ResourceSpec<'a>],
+    pub templates: &'a [ResourceSpec<'a>],
 }
 
 /// What `#[query]` or `#[update]` says.
@@ -108,7 +131,47 @@ pub struct OperationSpec<'a> {
     pub publishes: &'a [&'a str],
     pub task: TaskSupport,
     pub cache: Option<(u32, bool)>,
+    pub icons: &'a [IconSpec<'a>],
     pub meta: Option<&'a str>,
+}
+
+/// What `#[prompt]` says.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
+pub struct PromptSpec<'a> {
+    pub name: &'a str,
+    pub title: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub arguments: Option<fn() -> Vec<PromptArgument>>,
+    pub icons: &'a [IconSpec<'a>],
+    pub meta: Option<&'a str>,
+}
+
+/// What `#[resource]` says. `uri` may be a template.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
+pub struct ResourceSpec<'a> {
+    pub uri: &'a str,
+    pub name: &'a str,
+    pub title: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub mime: Option<&'a str>,
+    pub size_bytes: Option<u32>,
+    pub audience: &'a [&'a str],
+    pub priority: Option<f64>,
+    pub last_modified: Option<&'a str>,
+    pub icons: &'a [IconSpec<'a>],
+    pub meta: Option<&'a str>,
+}
+
+/// What `icon(...)` says.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the keys of the attribute")]
+pub struct IconSpec<'a> {
+    pub src: &'a str,
+    pub mime: Option<&'a str>,
+    pub sizes: &'a [&'a str],
+    pub theme: Option<&'a str>,
 }
 
 /// What `topic(...)` says.
@@ -132,9 +195,9 @@ pub fn describe(spec: &PluginSpec<'_>) -> Catalog {
         queries: spec.queries.iter().map(operation).collect(),
         updates: spec.updates.iter().map(operation).collect(),
         topics: spec.topics.iter().map(topic).collect(),
-        prompts: Vec::new(),
-        resources: Vec::new(),
-        resource_templates: Vec::new(),
+        prompts: spec.prompts.iter().map(prompt).collect(),
+        resources: spec.resources.iter().map(resource).collect(),
+        resource_templates: spec.templates.iter().map(template).collect(),
     }
 }
 
@@ -151,9 +214,65 @@ fn operation(spec: &OperationSpec<'_>) -> Operation {
         publishes: spec.publishes.iter().map(|&topic| topic.into()).collect(),
         task: spec.task,
         cache: spec.cache.map(|(ttl_ms, shared)| CacheHint { ttl_ms, shared }),
-        icons: Vec::new(),
+        icons: icons(spec.icons),
         meta: owned(spec.meta),
     }
+}
+
+fn prompt(spec: &PromptSpec<'_>) -> catalog::Prompt {
+    catalog::Prompt {
+        name: spec.name.into(),
+        title: owned(spec.title),
+        description: owned(spec.description),
+        arguments: spec.arguments.map_or_else(Vec::new, |arguments| arguments()),
+        icons: icons(spec.icons),
+        meta: owned(spec.meta),
+    }
+}
+
+fn resource(spec: &ResourceSpec<'_>) -> Resource {
+    Resource {
+        uri: spec.uri.into(),
+        name: spec.name.into(),
+        title: owned(spec.title),
+        description: owned(spec.description),
+        mime_type: owned(spec.mime),
+        size_bytes: spec.size_bytes,
+        annotations: annotations(spec),
+        icons: icons(spec.icons),
+        meta: owned(spec.meta),
+    }
+}
+
+fn template(spec: &ResourceSpec<'_>) -> ResourceTemplate {
+    ResourceTemplate {
+        uri_template: spec.uri.into(),
+        name: spec.name.into(),
+        title: owned(spec.title),
+        description: owned(spec.description),
+        mime_type: owned(spec.mime),
+        annotations: annotations(spec),
+        icons: icons(spec.icons),
+        meta: owned(spec.meta),
+    }
+}
+
+fn annotations(spec: &ResourceSpec<'_>) -> Option<Annotations> {
+    let role = |&role: &&str| if role == "assistant" { Role::Assistant } else { Role::User };
+    let audience: Vec<_> = spec.audience.iter().map(role).collect();
+    let any = !audience.is_empty() || spec.priority.is_some() || spec.last_modified.is_some();
+    any.then(|| Annotations { audience, priority: spec.priority, last_modified: owned(spec.last_modified) })
+}
+
+fn icons(specs: &[IconSpec<'_>]) -> Vec<Icon> {
+    let theme = |theme: &str| if theme == "dark" { IconTheme::Dark } else { IconTheme::Light };
+    let icon = |spec: &IconSpec<'_>| Icon {
+        src: spec.src.into(),
+        mime_type: owned(spec.mime),
+        sizes: spec.sizes.iter().map(|&size| size.into()).collect(),
+        theme: spec.theme.map(theme),
+    };
+    specs.iter().map(icon).collect()
 }
 
 fn topic(spec: &TopicSpec<'_>) -> Topic {

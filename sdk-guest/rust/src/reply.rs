@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use types::{Annotations, BinaryContent, Body, Content, EmbeddedResource, Resource, ResourceContents, TextContent};
+use types::{Annotations, Content};
 
 /// What a handler may return, alone or as the `Ok` of a `Result`.
 ///
@@ -246,66 +246,52 @@ impl Reply {
 
     /// Adds a block of any kind.
     #[must_use]
-    pub fn block(mut self, block: Content) -> Self {
-        self.0.content.push(block);
+    pub fn block(mut self, block: impl Into<Content>) -> Self {
+        self.0.content.push(block.into());
         self
     }
 
     /// Adds text.
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
-        self.block(Content::Text(TextContent { text: text.into(), annotations: None, meta: None }))
+        self.block(Content::text(text))
     }
 
     /// Adds an image. The host does the base64.
     #[must_use]
     pub fn image(self, bytes: impl Into<Vec<u8>>, mime_type: impl Into<String>) -> Self {
-        self.block(Content::Image(binary(bytes.into(), mime_type.into())))
+        self.block(Content::image(bytes, mime_type))
     }
 
     /// Adds a sound. The host does the base64.
     #[must_use]
     pub fn audio(self, bytes: impl Into<Vec<u8>>, mime_type: impl Into<String>) -> Self {
-        self.block(Content::Audio(binary(bytes.into(), mime_type.into())))
+        self.block(Content::audio(bytes, mime_type))
     }
 
     /// Adds a pointer to a resource, by its URI and a short name.
     #[must_use]
     pub fn resource_link(self, uri: impl Into<String>, name: impl Into<String>) -> Self {
-        self.block(Content::ResourceLink(Resource {
-            uri: uri.into(),
-            name: name.into(),
-            title: None,
-            description: None,
-            mime_type: None,
-            size_bytes: None,
-            annotations: None,
-            icons: Vec::new(),
-            meta: None,
-        }))
+        self.block(Content::resource_link(uri, name))
     }
 
     /// Adds a resource with its text.
     #[must_use]
     pub fn embedded_text(self, uri: impl Into<String>, mime_type: impl Into<String>, text: impl Into<String>) -> Self {
-        self.block(embedded(uri.into(), mime_type.into(), Body::Text(text.into())))
+        self.block(Content::embedded_text(uri, mime_type, text))
     }
 
     /// Adds a resource with its bytes. The host does the base64.
     #[must_use]
     pub fn embedded_blob(self, uri: impl Into<String>, mime_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        self.block(embedded(uri.into(), mime_type.into(), Body::Blob(bytes.into())))
+        self.block(Content::embedded_blob(uri, mime_type, bytes))
     }
 
     /// Says whom the block added last is for, how much it matters, and how old it is.
     #[must_use]
     pub fn annotated(mut self, annotations: Annotations) -> Self {
-        match self.0.content.last_mut() {
-            Some(Content::Text(block)) => block.annotations = Some(annotations),
-            Some(Content::Image(block) | Content::Audio(block)) => block.annotations = Some(annotations),
-            Some(Content::ResourceLink(block)) => block.annotations = Some(annotations),
-            Some(Content::Embedded(block)) => block.annotations = Some(annotations),
-            None => {}
+        if let Some(last) = self.0.content.pop() {
+            self.0.content.push(last.annotated(annotations));
         }
         self
     }
@@ -319,7 +305,7 @@ impl Reply {
         Ok(self)
     }
 
-    /// Sets `_meta` of the result; `value` has to be written as a JSON object.
+    /// Sets `_meta` of the result ([`Content::meta`] is that of a block); `value` has to be written as a JSON object.
     ///
     /// # Errors
     /// When the value cannot be written as JSON.
@@ -368,15 +354,6 @@ impl From<Reply> for types::Reply {
     fn from(reply: Reply) -> Self {
         reply.0
     }
-}
-
-fn binary(data: Vec<u8>, mime_type: String) -> BinaryContent {
-    BinaryContent { data, mime_type, annotations: None, meta: None }
-}
-
-fn embedded(uri: String, mime_type: String, body: Body) -> Content {
-    let contents = ResourceContents { uri, mime_type: Some(mime_type), body, meta: None };
-    Content::Embedded(EmbeddedResource { contents, annotations: None, meta: None })
 }
 
 #[cfg(test)]

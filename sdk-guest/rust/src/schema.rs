@@ -20,7 +20,7 @@ pub fn no_arguments() -> String {
 /// When the type is written as something else: the host then refuses to load the plugin, and says why.
 #[must_use]
 pub fn input<T: JsonSchema>() -> String {
-    let mut schema = derive::<T>(SchemaSettings::draft2020_12().for_deserialize());
+    let mut schema = of_input::<T>();
     match schema.get("type").map(|kind| kind == "object") {
         Some(true) => {}
         // An enum, say: alternatives, each of which says what it is.
@@ -44,6 +44,11 @@ pub(crate) fn output<T: JsonSchema>() -> Option<String> {
 #[must_use]
 pub fn event<T: JsonSchema>() -> String {
     Value::Object(derive::<T>(SchemaSettings::draft2020_12().for_serialize())).to_string()
+}
+
+/// The schema of a value that is read.
+pub(crate) fn of_input<T: JsonSchema>() -> Map<String, Value> {
+    derive::<T>(SchemaSettings::draft2020_12().for_deserialize())
 }
 
 /// Models read schemas: definitions stand where they are used, and there is no title that only repeats a type's name.

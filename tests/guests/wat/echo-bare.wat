@@ -42,12 +42,12 @@
   (func (export "cofferdam:mcp/catalog@0.1.0#describe") (result i32)
     (i32.const 0x10))
 
-  ;; The arguments lie at $args; parameters are a pointer at 68 and a length at 72. They are a valid JSON object with a string `text`:
+  ;; The arguments lie at $args; parameters are a pointer at 72 and a length at 76. They are a valid JSON object with a string `text`:
   ;; the host has checked that. Without one, or with a key that is spelled with escapes, this runs off the end, and traps.
   (func (export "cofferdam:mcp/query@0.1.0#handle") (param $args i32) (result i32)
     (local $at i32) (local $end i32) (local $from i32) (local $is_text i32)
-    (local.set $at (i32.load offset=68 (local.get $args)))
-    (local.set $end (i32.add (local.get $at) (i32.load offset=72 (local.get $args))))
+    (local.set $at (i32.load offset=72 (local.get $args)))
+    (local.set $end (i32.add (local.get $at) (i32.load offset=76 (local.get $args))))
     (local.set $at (i32.add (call $skip_space (local.get $at)) (i32.const 1)))                ;; after `{`
     (loop $member
       (local.set $from (i32.add (call $skip_space (local.get $at)) (i32.const 1)))            ;; after the `"` of the key

@@ -32,7 +32,7 @@ pub(super) use values::TooLong;
 
 use super::store::CallState;
 use crate::limits::Limits;
-use crate::wit::cofferdam::mcp::types::{Content, Failure, Outcome, Reply, TextContent};
+use crate::wit::cofferdam::mcp::types::{Content, Failure, Reply, TextContent};
 use crate::wit::exports::cofferdam::mcp::catalog;
 use docs::{Docs, Documented};
 use schema::Bounds;
@@ -150,7 +150,7 @@ impl Plain {
         name: &str,
         arguments: &str,
         output_bytes_max: usize,
-    ) -> wasmtime::Result<Result<Outcome, Failure>> {
+    ) -> wasmtime::Result<Result<Reply, Failure>> {
         let missing = || wasmtime::format_err!("the function {name:?} is not exported");
         let function = self.functions.iter().find(|function| function.name == name).ok_or_else(missing)?;
         let arguments = serde_json::from_str(arguments)?;
@@ -163,7 +163,7 @@ impl Plain {
         let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
         // Calls what follows a return, too.
         callee.call_async(&mut *store, &params, &mut results).await?;
-        Ok(Ok(Outcome::Complete(function.reply(results.pop(), output_bytes_max)?)))
+        Ok(Ok(function.reply(results.pop(), output_bytes_max)?))
     }
 }
 

@@ -1,18 +1,20 @@
 //! What the attribute adds to the module.
 
 use crate::handler::{Handler, Kind, Parameter};
+use crate::keys::{Icon, TextList};
 use crate::plugin::{Plugin, Topic};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::LitStr;
 use syn::spanned::Spanned;
+use syn::{Expr, LitStr, Type};
 
 pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
-    let of = |kind| plugin.handlers.iter().filter(|handler| handler.kind == kind).collect::<Vec<_>>();
-    let (queries, updates) = (of(Kind::Query), of(Kind::Update));
-    let catalog = catalog(plugin, &queries, &updates);
-    let query = interface(&queries, &quote!(Queries), &quote!(query), &quote!(export_query));
-    let update = interface(&updates, &quote!(Updates), &quote!(update), &quote!(export_update));
+    let catalog = catalog(plugin);
+    let query = interface(plugin, Kind::Query);
+    let update = interface(plugin, Kind::Update);
+    let prompts = interface(plugin, Kind::Prompt);
+    let resources = interface(plugin, Kind::Resource);
+    let completion = interface(plugin, Kind::Complete);
     let panic_handler = plugin.no_std.as_ref().map(|key| {
         quote_spanned! {key.span()=>
             #[cfg(target_family = "wasm")]
@@ -30,16 +32,181 @@ pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
             #catalog
             #query
             #update
+            #prompts
+            #resources
+            #completion
             #panic_handler
         };
     }
 }
 
-fn catalog(plugin: &Plugin, queries: &[&Handler], updates: &[&Handler]) -> TokenStream {
+fn of_kind(plugin: &Plugin, kind: Kind) -> impl Iterator<Item = &Handler> {
+    plugin.handlers.iter().filter(move |handler| handler.kind == kind)
+}
+
+// === the exports ===
+
+/// One interface of the contract, if the plugin has anything for it.
+fn interface(plugin: &Plugin, kind: Kind) -> TokenStream {
+    let mut handlers = of_kind(plugin, kind).peekable();
+    if handlers.peek().is_none() {
+        return TokenStream::new();
+    }
+    let (of_trait, module, export) = match kind {
+        Kind::Query => (quote!(Queries), quote!(query), quote!(export_query)),
+        Kind::Update => (quote!(Updates), quote!(update), quote!(export_update)),
+        Kind::Prompt => (quote!(Prompts), quote!(prompts), quote!(export_prompts)),
+        Kind::Resource => (quote!(Resources), quote!(resources), quote!(export_resources)),
+        Kind::Complete => (quote!(Completions), quote!(completion), quote!(export_completion)),
+    };
+    let method = match kind {
+        Kind::Query | Kind::Update => operations(&module, handlers),
+        Kind::Prompt => prompts(handlers),
+        Kind::Resource => resources(handlers),
+        Kind::Complete => completions(handlers),
+    };
+    quote! {
+        #[automatically_derived]
+        impl __cofferdam::#of_trait for Plugin {
+            #method
+        }
+        #[cfg(target_family = "wasm")]
+        __cofferdam::#export!(Plugin with_types_in __cofferdam::#module);
+    }
+}
+
+fn operations<'a>(method: &TokenStream, handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let arms = handlers.map(|handler| {
+        let Handler { name, cfgs, .. } = handler;
+        let call = call(
+            handler,
+            (quote!(IntoReply), quote!(into_reply)),
+            |of_type| quote_spanned!(of_type.span()=> __cofferdam::arguments::<#of_type>(__arguments)?),
+        );
+        quote!(#(#cfgs)* #name => #call,)
+    });
+    quote! {
+        fn #method(__context: &__cofferdam::Context, __name: &str, __arguments: &str) -> __cofferdam::Result<__cofferdam::Reply> {
+            let _ = (__context, __arguments);
+            match __name {
+                #(#arms)*
+                __unknown => __cofferdam::Err(__cofferdam::no_such_operation(__unknown)),
+            }
+        }
+    }
+}
+
+fn prompts<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let arms = handlers.map(|handler| {
+        let Handler { name, cfgs, .. } = handler;
+        let call = call(
+            handler,
+            (quote!(IntoPrompt), quote!(into_prompt)),
+            |of_type| quote_spanned!(of_type.span()=> __cofferdam::prompt_arguments::<#of_type>(__arguments)?),
+        );
+        quote!(#(#cfgs)* #name => #call,)
+    });
+    quote! {
+        fn prompt(
+            __context: &__cofferdam::Context,
+            __name: &str,
+            __arguments: &[__cofferdam::Argument],
+        ) -> __cofferdam::Result<__cofferdam::Prompt> {
+            let _ = (__context, __arguments);
+            match __name {
+                #(#arms)*
+                __unknown => __cofferdam::Err(__cofferdam::no_such_operation(__unknown)),
+            }
+        }
+    }
+}
+
+/// Fixed resources first, then templates in their order.
+fn resources<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let (fixed, templates): (Vec<_>, Vec<_>) = handlers.partition(|handler| handler.options.uri.is_some());
+    let call = |handler: &Handler| {
+        let call = call(handler, (quote!(IntoContents), quote!(into_contents)), |_| quote!(__variables));
+        let mime = option(handler.options.mime.as_ref());
+        let cache = cache(handler);
+        quote!(return __cofferdam::contents(#call, __text, #mime, #cache))
+    };
+    let fixed = fixed.into_iter().map(|handler| {
+        let (cfgs, uri, call) = (&handler.cfgs, &handler.options.uri, call(handler));
+        quote!(#(#cfgs)* if __text == #uri { #call; })
+    });
+    let templates = templates.into_iter().map(|handler| {
+        let (cfgs, template, call) = (&handler.cfgs, &handler.options.template, call(handler));
+        match handler.input() {
+            Some(of_type) => {
+                let variables = quote_spanned!(of_type.span()=> __cofferdam::variables::<#of_type>(#template, __text));
+                quote!(#(#cfgs)* if let __cofferdam::Some(__variables) = #variables { #call; })
+            }
+            None => quote!(#(#cfgs)* if __cofferdam::fits(#template, __text) { #call; }),
+        }
+    });
+    quote! {
+        fn read(__context: &__cofferdam::Context, __text: &str) -> __cofferdam::Result<__cofferdam::Contents> {
+            let _ = __context;
+            #(#fixed)*
+            #(#templates)*
+            __cofferdam::Err(__cofferdam::no_such_resource(__text))
+        }
+    }
+}
+
+fn completions<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let arms = handlers.map(|handler| {
+        let (cfgs, argument) = (&handler.cfgs, &handler.options.argument);
+        let of = match (&handler.options.prompt, &handler.options.template) {
+            (Some(prompt), _) => quote!(__cofferdam::Of::Prompt(#prompt)),
+            (None, template) => quote!(__cofferdam::Of::Template(#template)),
+        };
+        let call = call(handler, (quote!(IntoSuggestions), quote!(into_suggestions)), |_| quote!());
+        quote!(#(#cfgs)* (#of, #argument) => #call,)
+    });
+    quote! {
+        fn complete(
+            __context: &__cofferdam::Context,
+            __of: __cofferdam::Of<'_>,
+            __argument: &str,
+            __text: &str,
+            __others: &__cofferdam::Others,
+        ) -> __cofferdam::Result<__cofferdam::Suggestions> {
+            let _ = (__context, __text, __others);
+            match (__of, __argument) {
+                #(#arms)*
+                _ => __cofferdam::Ok(__cofferdam::Default::default()),
+            }
+        }
+    }
+}
+
+/// Calls the function and makes of what it returns what the contract wants.
+fn call(handler: &Handler, (of_trait, method): (TokenStream, TokenStream), input: impl Fn(&Type) -> TokenStream) -> TokenStream {
+    let function = &handler.function;
+    let arguments = handler.parameters.iter().map(|parameter| match parameter {
+        Parameter::Context => quote!(__context),
+        Parameter::Input(of_type) => input(of_type),
+        Parameter::Text => quote!(__text),
+        Parameter::Others => quote!(__others),
+    });
+    let call = quote_spanned!(function.span()=> #function(#(#arguments),*));
+    match &handler.returns {
+        Some(of_type) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::#of_trait>::#method(#call)),
+        None => quote!(<() as __cofferdam::#of_trait>::#method(#call)),
+    }
+}
+
+// === the catalog ===
+
+fn catalog(plugin: &Plugin) -> TokenStream {
     let (title, instructions) = (option(plugin.title.as_ref()), option(plugin.instructions.as_ref()));
-    let queries = queries.iter().map(|handler| operation(handler));
-    let updates = updates.iter().map(|handler| operation(handler));
+    let queries = of_kind(plugin, Kind::Query).map(operation);
+    let updates = of_kind(plugin, Kind::Update).map(operation);
     let topics = plugin.topics.iter().map(topic);
+    let prompts = of_kind(plugin, Kind::Prompt).map(prompt);
+    let resources = of_kind(plugin, Kind::Resource).filter_map(|handler| Some(resource(handler, handler.options.uri.as_ref()?)));
+    let templates = of_kind(plugin, Kind::Resource).filter_map(|handler| Some(resource(handler, handler.options.template.as_ref()?)));
     quote! {
         #[automatically_derived]
         impl __cofferdam::Describe for Plugin {
@@ -50,6 +217,9 @@ fn catalog(plugin: &Plugin, queries: &[&Handler], updates: &[&Handler]) -> Token
                     queries: &[#(#queries),*],
                     updates: &[#(#updates),*],
                     topics: &[#(#topics),*],
+                    prompts: &[#(#prompts),*],
+                    resources: &[#(#resources),*],
+                    templates: &[#(#templates),*],
                 })
             }
         }
@@ -58,68 +228,32 @@ fn catalog(plugin: &Plugin, queries: &[&Handler], updates: &[&Handler]) -> Token
     }
 }
 
-fn interface(handlers: &[&Handler], of_trait: &TokenStream, method: &TokenStream, export: &TokenStream) -> TokenStream {
-    if handlers.is_empty() {
-        return TokenStream::new();
-    }
-    let arms = handlers.iter().map(|handler| arm(handler));
-    quote! {
-        #[automatically_derived]
-        impl __cofferdam::#of_trait for Plugin {
-            fn #method(__context: &__cofferdam::Context, __name: &str, __arguments: &str) -> __cofferdam::Result<__cofferdam::Reply> {
-                let _ = (__context, __arguments);
-                match __name {
-                    #(#arms)*
-                    __unknown => __cofferdam::Err(__cofferdam::no_such_operation(__unknown)),
-                }
-            }
-        }
-        #[cfg(target_family = "wasm")]
-        __cofferdam::#export!(Plugin with_types_in __cofferdam::#method);
-    }
-}
-
-fn arm(handler: &Handler) -> TokenStream {
-    let Handler { name, function, cfgs, .. } = handler;
-    let arguments = handler.parameters.iter().map(|parameter| match parameter {
-        Parameter::Context => quote!(__context),
-        Parameter::Input(of_type) => quote_spanned!(of_type.span()=> __cofferdam::arguments::<#of_type>(__arguments)?),
-    });
-    let call = quote_spanned!(function.span()=> #function(#(#arguments),*));
-    let reply = match &handler.returns {
-        Some(of_type) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::IntoReply>::into_reply),
-        None => quote!(__cofferdam::IntoReply::into_reply),
-    };
-    quote!(#(#cfgs)* #name => #reply(#call),)
-}
-
 fn operation(handler: &Handler) -> TokenStream {
     let Handler { name, cfgs, options, .. } = handler;
     let title = option(options.title.as_ref());
     let description = option(handler.description.as_ref());
-    let input = match handler.input() {
-        Some(of_type) => quote_spanned!(of_type.span()=> __cofferdam::schema::input::<#of_type>),
-        None => quote!(__cofferdam::schema::no_arguments),
+    let input = match (&options.input_schema, handler.input()) {
+        (Some(text), _) => quote_spanned!(text.span()=> || __cofferdam::String::from(#text)),
+        (None, Some(of_type)) => quote_spanned!(of_type.span()=> __cofferdam::schema::input::<#of_type>),
+        (None, None) => quote!(__cofferdam::schema::no_arguments),
     };
-    let output = match &handler.returns {
-        Some(of_type) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::IntoReply>::output_schema),
-        None => quote!(<() as __cofferdam::IntoReply>::output_schema),
+    let output = match (&options.output_schema, &handler.returns) {
+        (Some(text), _) => quote_spanned!(text.span()=> || __cofferdam::Some(__cofferdam::String::from(#text))),
+        (None, Some(of_type)) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::IntoReply>::output_schema),
+        (None, None) => quote!(<() as __cofferdam::IntoReply>::output_schema),
     };
     let destructive = option(options.destructive.as_ref());
     let idempotent = option(options.idempotent.as_ref());
     let open_world = option(options.open_world.as_ref());
-    let publishes = options.publishes.iter().flat_map(|list| &list.0);
+    let publishes = texts(options.publishes.as_ref());
     let task = match options.task.as_ref().map(LitStr::value).as_deref() {
         Some("optional") => quote!(Optional),
         Some("required") => quote!(Required),
         _ => quote!(Never),
     };
-    let cache = match (&options.cache_ms, &options.cache_shared) {
-        (None, _) => quote!(__cofferdam::None),
-        (Some(ms), None) => quote!(__cofferdam::Some((#ms, false))),
-        (Some(ms), Some(shared)) => quote!(__cofferdam::Some((#ms, #shared))),
-    };
-    let meta = option(options.meta.as_ref());
+    let cache = cache(handler);
+    let icons = icons(&options.icons);
+    let meta = meta(options.meta.as_ref());
     quote! {
         #(#cfgs)*
         __cofferdam::OperationSpec {
@@ -131,12 +265,94 @@ fn operation(handler: &Handler) -> TokenStream {
             destructive: #destructive,
             idempotent: #idempotent,
             open_world: #open_world,
-            publishes: &[#(#publishes),*],
+            publishes: #publishes,
             task: __cofferdam::catalog::TaskSupport::#task,
             cache: #cache,
+            icons: #icons,
             meta: #meta,
         }
     }
+}
+
+fn prompt(handler: &Handler) -> TokenStream {
+    let Handler { name, cfgs, options, .. } = handler;
+    let title = option(options.title.as_ref());
+    let description = option(handler.description.as_ref());
+    let arguments = match handler.input() {
+        Some(of_type) => quote_spanned!(of_type.span()=> __cofferdam::Some(__cofferdam::schema::prompt_arguments::<#of_type>)),
+        None => quote!(__cofferdam::None),
+    };
+    let icons = icons(&options.icons);
+    let meta = meta(options.meta.as_ref());
+    quote! {
+        #(#cfgs)*
+        __cofferdam::PromptSpec {
+            name: #name,
+            title: #title,
+            description: #description,
+            arguments: #arguments,
+            icons: #icons,
+            meta: #meta,
+        }
+    }
+}
+
+fn resource(handler: &Handler, uri: &LitStr) -> TokenStream {
+    let Handler { name, cfgs, options, .. } = handler;
+    let title = option(options.title.as_ref());
+    let description = option(handler.description.as_ref());
+    let mime = option(options.mime.as_ref());
+    let size_bytes = option(options.size_bytes.as_ref());
+    let audience = texts(options.audience.as_ref());
+    let priority = option(options.priority.as_ref());
+    let last_modified = option(options.last_modified.as_ref());
+    let icons = icons(&options.icons);
+    let meta = meta(options.meta.as_ref());
+    quote! {
+        #(#cfgs)*
+        __cofferdam::ResourceSpec {
+            uri: #uri,
+            name: #name,
+            title: #title,
+            description: #description,
+            mime: #mime,
+            size_bytes: #size_bytes,
+            audience: #audience,
+            priority: #priority,
+            last_modified: #last_modified,
+            icons: #icons,
+            meta: #meta,
+        }
+    }
+}
+
+fn cache(handler: &Handler) -> TokenStream {
+    match (&handler.options.cache_ms, &handler.options.cache_shared) {
+        (None, _) => quote!(__cofferdam::None),
+        (Some(ms), None) => quote!(__cofferdam::Some((#ms, false))),
+        (Some(ms), Some(shared)) => quote!(__cofferdam::Some((#ms, #shared))),
+    }
+}
+
+fn icons(icons: &[Icon]) -> TokenStream {
+    let icons = icons.iter().map(|icon| {
+        let (src, mime, theme) = (&icon.src, option(icon.mime.as_ref()), option(icon.theme.as_ref()));
+        let sizes = texts(icon.sizes.as_ref());
+        quote!(__cofferdam::IconSpec { src: #src, mime: #mime, sizes: #sizes, theme: #theme })
+    });
+    quote!(&[#(#icons),*])
+}
+
+fn meta(text: Option<&Expr>) -> TokenStream {
+    match text {
+        Some(text) => quote_spanned!(text.span()=> __cofferdam::Some(#text)),
+        None => quote!(__cofferdam::None),
+    }
+}
+
+fn texts(list: Option<&TextList>) -> TokenStream {
+    let texts = list.into_iter().flat_map(|list| &list.0);
+    quote!(&[#(#texts),*])
 }
 
 fn topic(topic: &Topic) -> TokenStream {

@@ -1,42 +1,93 @@
 //! One annotated function: what its attribute and its signature say.
 
+use crate::keys::{Icon, TextList, documentation, key, one_of, set};
+use crate::template;
 use syn::meta::ParseNestedMeta;
-use syn::parse::Parse;
 use syn::spanned::Spanned;
-use syn::{
-    Attribute, Error, Expr, ExprArray, ExprLit, FnArg, Ident, ItemFn, Lit, LitBool, LitInt, LitStr, Meta, Path, Result, ReturnType, Type,
-};
+use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, LitBool, LitFloat, LitInt, LitStr, Meta, Path, Result, ReturnType, Type};
 
-/// Which handler interface of the contract a function belongs to. Prompts, resources and feeds will be further kinds.
+/// Which interface of the contract a function belongs to. Feeds will be a further kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Query,
     Update,
+    Prompt,
+    Resource,
+    Complete,
 }
 
 impl Kind {
+    const ALL: [Self; 5] = [Self::Query, Self::Update, Self::Prompt, Self::Resource, Self::Complete];
+
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Query => "query",
             Self::Update => "update",
+            Self::Prompt => "prompt",
+            Self::Resource => "resource",
+            Self::Complete => "complete",
         }
     }
 
-    fn keys(self) -> &'static str {
+    /// In the order in which errors list them.
+    fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Query => "name, title, description, open_world, cache_ms, cache_shared, task, meta",
-            Self::Update => "name, title, description, destructive, idempotent, open_world, publishes, task, meta",
+            Self::Query => &[
+                "name",
+                "title",
+                "description",
+                "open_world",
+                "cache_ms",
+                "cache_shared",
+                "task",
+                "input_schema",
+                "output_schema",
+                "icon",
+                "meta",
+            ],
+            Self::Update => &[
+                "name",
+                "title",
+                "description",
+                "destructive",
+                "idempotent",
+                "open_world",
+                "publishes",
+                "task",
+                "input_schema",
+                "output_schema",
+                "icon",
+                "meta",
+            ],
+            Self::Prompt => &["name", "title", "description", "icon", "meta"],
+            Self::Resource => &[
+                "uri",
+                "template",
+                "name",
+                "title",
+                "description",
+                "mime",
+                "size_bytes",
+                "audience",
+                "priority",
+                "last_modified",
+                "cache_ms",
+                "cache_shared",
+                "icon",
+                "meta",
+            ],
+            Self::Complete => &["prompt", "template", "argument"],
         }
     }
 
     fn of(path: &Path) -> Option<Self> {
         let ours = path.segments.len() == 1 || path.segments.first()?.ident == "cofferdam_plugin";
         let last = &path.segments.last()?.ident;
-        [Self::Query, Self::Update].into_iter().find(|kind| ours && last == kind.attribute())
+        Self::ALL.into_iter().find(|kind| ours && last == kind.attribute())
     }
 }
 
-/// An operation to be.
+/// A function that the plugin offers.
 pub(crate) struct Handler {
     pub(crate) kind: Kind,
     pub(crate) function: Ident,
@@ -51,7 +102,12 @@ pub(crate) struct Handler {
 
 pub(crate) enum Parameter {
     Context,
+    /// What the client sends: a type of the plugin's.
     Input(Box<Type>),
+    /// The URI that is read, or what was typed so far.
+    Text,
+    /// The arguments beside the one that is completed.
+    Others,
 }
 
 #[derive(Default)]
@@ -66,7 +122,19 @@ pub(crate) struct Options {
     pub(crate) cache_ms: Option<LitInt>,
     pub(crate) cache_shared: Option<LitBool>,
     pub(crate) task: Option<LitStr>,
-    pub(crate) meta: Option<LitStr>,
+    pub(crate) input_schema: Option<Expr>,
+    pub(crate) output_schema: Option<Expr>,
+    pub(crate) uri: Option<LitStr>,
+    pub(crate) template: Option<LitStr>,
+    pub(crate) mime: Option<LitStr>,
+    pub(crate) size_bytes: Option<LitInt>,
+    pub(crate) audience: Option<TextList>,
+    pub(crate) priority: Option<LitFloat>,
+    pub(crate) last_modified: Option<LitStr>,
+    pub(crate) prompt: Option<LitStr>,
+    pub(crate) argument: Option<LitStr>,
+    pub(crate) icons: Vec<Icon>,
+    pub(crate) meta: Option<Expr>,
 }
 
 impl Handler {
@@ -77,16 +145,23 @@ impl Handler {
         };
         let attribute = function.attrs.remove(at);
         if let Some(second) = function.attrs.iter().find(|a| Kind::of(a.path()).is_some()) {
-            return Err(Error::new(second.span(), "a function is one operation: it cannot be marked twice"));
+            return Err(Error::new(second.span(), "a function does one thing: it cannot be marked twice"));
         }
         let options = Options::read(kind, &attribute)?;
+        options.check(kind, &attribute)?;
         let identifier = function.sig.ident.to_string();
         let name = match &options.name {
             Some(name) => name.clone(),
             None => LitStr::new(identifier.trim_start_matches("r#"), function.sig.ident.span()),
         };
-        check_name(&name)?;
-        let (parameters, returns) = signature(function)?;
+        if !matches!(kind, Kind::Resource | Kind::Complete) {
+            check_name(&name)?;
+        }
+        let parameters = parameters(function, kind, &options)?;
+        let returns = match &function.sig.output {
+            ReturnType::Default => None,
+            ReturnType::Type(_, of_type) => Some((**of_type).clone()),
+        };
         Ok(Some(Self {
             kind,
             function: function.sig.ident.clone(),
@@ -102,7 +177,7 @@ impl Handler {
     pub(crate) fn input(&self) -> Option<&Type> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Input(of_type) => Some(&**of_type),
-            Parameter::Context => None,
+            Parameter::Context | Parameter::Text | Parameter::Others => None,
         })
     }
 }
@@ -120,40 +195,80 @@ impl Options {
         }
         attribute.parse_nested_meta(|meta| {
             let key = key(&meta)?;
-            match (key.as_str(), kind) {
-                ("name", _) => set(&mut options.name, &meta),
-                ("title", _) => set(&mut options.title, &meta),
-                ("description", _) => set(&mut options.description, &meta),
-                ("open_world", _) => set(&mut options.open_world, &meta),
-                ("meta", _) => set(&mut options.meta, &meta),
-                ("task", _) => {
-                    set(&mut options.task, &meta)?;
-                    one_of(options.task.as_ref(), &["never", "optional", "required"])
-                }
-                ("cache_ms", Kind::Query) => set(&mut options.cache_ms, &meta),
-                ("cache_shared", Kind::Query) => set(&mut options.cache_shared, &meta),
-                ("destructive", Kind::Update) => set(&mut options.destructive, &meta),
-                ("idempotent", Kind::Update) => set(&mut options.idempotent, &meta),
-                ("publishes", Kind::Update) => set(&mut options.publishes, &meta),
-                ("cache_ms" | "cache_shared", _) => Err(meta.error(format!("`{key}` is for queries: an update is never cached"))),
-                ("destructive" | "idempotent" | "publishes", _) => {
-                    Err(meta.error(format!("`{key}` is for updates: a query changes nothing")))
-                }
-                _ => Err(meta.error(format!("unknown key `{key}`; a {} knows: {}", kind.attribute(), kind.keys()))),
+            if kind.keys().contains(&key.as_str()) {
+                return options.set(&key, &meta);
             }
+            Err(meta.error(match (key.as_str(), kind) {
+                ("cache_ms" | "cache_shared", Kind::Update) => format!("`{key}` is for queries: an update is never cached"),
+                ("destructive" | "idempotent" | "publishes", Kind::Query) => format!("`{key}` is for updates: a query changes nothing"),
+                _ => format!("unknown key `{key}`; a {} knows: {}", kind.attribute(), kind.keys().join(", ")),
+            }))
         })?;
-        if let (None, Some(shared)) = (&options.cache_ms, &options.cache_shared) {
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match key {
+            "name" => set(&mut self.name, meta),
+            "title" => set(&mut self.title, meta),
+            "description" => set(&mut self.description, meta),
+            "open_world" => set(&mut self.open_world, meta),
+            "destructive" => set(&mut self.destructive, meta),
+            "idempotent" => set(&mut self.idempotent, meta),
+            "publishes" => set(&mut self.publishes, meta),
+            "cache_ms" => set(&mut self.cache_ms, meta),
+            "cache_shared" => set(&mut self.cache_shared, meta),
+            "task" => set(&mut self.task, meta),
+            "input_schema" => set(&mut self.input_schema, meta),
+            "output_schema" => set(&mut self.output_schema, meta),
+            "uri" => set(&mut self.uri, meta),
+            "template" => set(&mut self.template, meta),
+            "mime" => set(&mut self.mime, meta),
+            "size_bytes" => set(&mut self.size_bytes, meta),
+            "audience" => set(&mut self.audience, meta),
+            "priority" => set(&mut self.priority, meta),
+            "last_modified" => set(&mut self.last_modified, meta),
+            "prompt" => set(&mut self.prompt, meta),
+            "argument" => set(&mut self.argument, meta),
+            "icon" => {
+                self.icons.push(Icon::read(meta)?);
+                Ok(())
+            }
+            _ => set(&mut self.meta, meta),
+        }
+    }
+
+    fn check(&self, kind: Kind, attribute: &Attribute) -> Result<()> {
+        one_of(self.task.as_ref(), &["never", "optional", "required"])?;
+        for role in self.audience.iter().flat_map(|list| &list.0) {
+            one_of(Some(role), &["user", "assistant"])?;
+        }
+        if let (None, Some(shared)) = (&self.cache_ms, &self.cache_shared) {
             return Err(Error::new(shared.span(), "`cache_shared` needs `cache_ms`"));
         }
-        if let Some(ms) = &options.cache_ms {
-            ms.base10_parse::<u32>()?;
+        for number in self.cache_ms.iter().chain(&self.size_bytes) {
+            number.base10_parse::<u32>()?;
         }
-        Ok(options)
+        if let Some(template) = &self.template {
+            template::check(template)?;
+        }
+        if let (Some(_), Some(size)) = (&self.template, &self.size_bytes) {
+            return Err(Error::new(size.span(), "`size_bytes` is for a resource with `uri`: those of a template have sizes of their own"));
+        }
+        let one = match kind {
+            Kind::Query | Kind::Update | Kind::Prompt => return Ok(()),
+            Kind::Resource if self.uri.is_some() != self.template.is_some() => return Ok(()),
+            Kind::Resource => "a resource has either `uri = \"...\"` or `template = \"...\"`",
+            Kind::Complete if self.argument.is_none() => "a completion says of which `argument` it is",
+            Kind::Complete if self.prompt.is_some() != self.template.is_some() => return Ok(()),
+            Kind::Complete => "a completion has either `prompt = \"...\"` or `template = \"...\"`",
+        };
+        Err(Error::new(attribute.span(), one))
     }
 }
 
-/// The parameters in order, and the return type unless it is `()`.
-fn signature(function: &ItemFn) -> Result<(Vec<Parameter>, Option<Type>)> {
+/// The parameters in order.
+fn parameters(function: &ItemFn, kind: Kind, options: &Options) -> Result<Vec<Parameter>> {
     let signature = &function.sig;
     if let Some(keyword) = &signature.asyncness {
         return Err(Error::new(
@@ -173,38 +288,57 @@ fn signature(function: &ItemFn) -> Result<(Vec<Parameter>, Option<Type>)> {
             FnArg::Typed(typed) => typed,
             FnArg::Receiver(receiver) => return Err(Error::new(receiver.span(), "a handler is a function, without `self`")),
         };
-        let parameter = match &*typed.ty {
-            Type::Reference(reference) if is_context(&reference.elem) => match &reference.mutability {
-                Some(keyword) => return Err(Error::new(keyword.span(), "take the context as `&Context`")),
-                None => Parameter::Context,
-            },
-            Type::Reference(_) => return Err(Error::new(typed.ty.span(), "take the input by value: it is made for this call")),
-            of_type if is_context(of_type) => return Err(Error::new(of_type.span(), "take the context as `&Context`")),
-            of_type => Parameter::Input(Box::new(of_type.clone())),
-        };
+        let parameter = parameter(&typed.ty, kind)?;
+        parameter.check(kind, options, &typed.ty)?;
         let same = |other: &Parameter| core::mem::discriminant(other) == core::mem::discriminant(&parameter);
         if parameters.iter().any(same) {
-            return Err(Error::new(
-                argument.span(),
-                match parameter {
-                    Parameter::Context => "a handler takes one context",
-                    Parameter::Input(_) => {
-                        "a handler takes one input: put the arguments into one struct, its fields are what the client sends"
-                    }
-                },
-            ));
+            return Err(Error::new(argument.span(), parameter.twice()));
         }
         parameters.push(parameter);
     }
-    let returns = match &signature.output {
-        ReturnType::Default => None,
-        ReturnType::Type(_, of_type) => Some((**of_type).clone()),
-    };
-    Ok((parameters, returns))
+    Ok(parameters)
 }
 
-fn is_context(of_type: &Type) -> bool {
-    matches!(of_type, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "Context"))
+fn parameter(of_type: &Type, kind: Kind) -> Result<Parameter> {
+    let texts = matches!(kind, Kind::Resource | Kind::Complete);
+    Ok(match of_type {
+        Type::Reference(reference) if is(&reference.elem, "Context") => match &reference.mutability {
+            Some(keyword) => return Err(Error::new(keyword.span(), "take the context as `&Context`")),
+            None => Parameter::Context,
+        },
+        Type::Reference(reference) if texts && is(&reference.elem, "str") => Parameter::Text,
+        Type::Reference(reference) if texts && is(&reference.elem, "Others") => Parameter::Others,
+        Type::Reference(_) => return Err(Error::new(of_type.span(), "take the input by value: it is made for this call")),
+        of_type if is(of_type, "Context") => return Err(Error::new(of_type.span(), "take the context as `&Context`")),
+        of_type => Parameter::Input(Box::new(of_type.clone())),
+    })
+}
+
+impl Parameter {
+    fn check(&self, kind: Kind, options: &Options, of_type: &Type) -> Result<()> {
+        let mistake = match (self, kind) {
+            (Self::Input(_), Kind::Resource) if options.uri.is_some() => {
+                "a resource with `uri` has no variables: it takes `&Context` or `&str`"
+            }
+            (Self::Input(_), Kind::Complete) => "a completion takes `&Context`, `&str` (what was typed so far) and `&Others`",
+            (Self::Others, Kind::Resource) => "a resource takes `&Context`, `&str` (the URI), and if it is a template its variables",
+            _ => return Ok(()),
+        };
+        Err(Error::new(of_type.span(), mistake))
+    }
+
+    fn twice(&self) -> &'static str {
+        match self {
+            Self::Context => "a handler takes one context",
+            Self::Input(_) => "a handler takes one input: put the arguments into one struct, its fields are what the client sends",
+            Self::Text => "a handler takes one text",
+            Self::Others => "a handler takes the other arguments once",
+        }
+    }
+}
+
+fn is(of_type: &Type, name: &str) -> bool {
+    matches!(of_type, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
 fn check_name(name: &LitStr) -> Result<()> {
@@ -214,99 +348,4 @@ fn check_name(name: &LitStr) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(name.span(), format!("{text:?} is no name for an operation: use 1 to 64 of A-Z a-z 0-9 _ - .")))
-}
-
-/// The text of `///` comments. Lines that were wrapped are joined again; paragraphs, lists and code keep theirs.
-pub(crate) fn documentation(attributes: &[Attribute]) -> Option<String> {
-    let mut text = String::new();
-    let mut code = false;
-    for attribute in attributes {
-        let Meta::NameValue(pair) = &attribute.meta else { continue };
-        let Expr::Lit(ExprLit { lit: Lit::Str(comment), .. }) = &pair.value else { continue };
-        if !pair.path.is_ident("doc") {
-            continue;
-        }
-        for line in comment.value().split('\n') {
-            let line = line.strip_prefix(' ').unwrap_or(line).trim_end();
-            let fence = line.trim_start().starts_with("```");
-            let wrapped = !code && !fence && line.starts_with(|first: char| first.is_alphanumeric() || "`\"'([{<_".contains(first));
-            let numbered = line.trim_start_matches(|digit: char| digit.is_ascii_digit()).starts_with(". ");
-            if !text.is_empty() {
-                text.push(if wrapped && !numbered && !text.ends_with('\n') && !text.ends_with("```") { ' ' } else { '\n' });
-            }
-            text.push_str(line);
-            code ^= fence;
-        }
-    }
-    let text = text.trim().to_owned();
-    (!text.is_empty()).then_some(text)
-}
-
-// === reading `key = value` ===
-
-pub(crate) fn key(meta: &ParseNestedMeta<'_>) -> Result<String> {
-    Ok(meta.path.require_ident()?.to_string())
-}
-
-/// Reads the value of a key that may be given once.
-pub(crate) fn set<T: Parse>(slot: &mut Option<T>, meta: &ParseNestedMeta<'_>) -> Result<()> {
-    if slot.is_some() {
-        return Err(meta.error("this key is given twice"));
-    }
-    *slot = Some(meta.value()?.parse()?);
-    Ok(())
-}
-
-pub(crate) fn one_of(value: Option<&LitStr>, allowed: &[&str]) -> Result<()> {
-    match value {
-        Some(value) if !allowed.contains(&value.value().as_str()) => {
-            let allowed: Vec<_> = allowed.iter().map(|text| format!("{text:?}")).collect();
-            Err(Error::new(value.span(), format!("this is one of {}", allowed.join(", "))))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `["a", "b"]`
-pub(crate) struct TextList(pub(crate) Vec<LitStr>);
-
-impl Parse for TextList {
-    fn parse(input: syn::parse::ParseStream<'_>) -> Result<Self> {
-        let array: ExprArray = input.parse()?;
-        let texts = array.elems.into_iter().map(|element| match element {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(text),
-            other => Err(Error::new(other.span(), "this is text in quotes")),
-        });
-        Ok(Self(texts.collect::<Result<_>>()?))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use syn::parse_quote;
-
-    #[test]
-    fn documentation_is_unwrapped() {
-        let function: ItemFn = parse_quote! {
-            /// Finds tickets
-            /// by their text.
-            ///
-            /// Knows:
-            /// - words
-            /// - "phrases"
-            ///   of words
-            /// 1. one
-            /// ```
-            /// a
-            /// b
-            /// ```
-            #[doc = "last"]
-            #[other]
-            fn find() {}
-        };
-        let expected = "Finds tickets by their text.\n\nKnows:\n- words\n- \"phrases\"\n  of words\n1. one\n```\na\nb\n```\nlast";
-        assert_eq!(documentation(&function.attrs).as_deref(), Some(expected));
-        assert_eq!(documentation(&[]), None);
-    }
 }

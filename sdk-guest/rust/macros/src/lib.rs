@@ -2,12 +2,16 @@
 
 mod expand;
 mod handler;
+mod keys;
 mod plugin;
+mod template;
 
 use proc_macro::TokenStream;
 use syn::Error;
 
-/// Makes a plugin of a module: each function that is marked with [`macro@query`] or [`macro@update`] becomes an operation.
+/// Makes a plugin of a module: each function that is marked with [`macro@query`] or [`macro@update`] becomes an operation, with
+/// [`macro@prompt`] a prompt, with [`macro@resource`] a resource or a family of them, and with [`macro@complete`] the completion of an
+/// argument.
 ///
 /// ```
 /// #[cofferdam_plugin::plugin(title = "Dice", instructions = "Rolls dice fairly. Say how many sides they have.")]
@@ -66,7 +70,13 @@ pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `cache_ms` | number | how long a reply stays good, in milliseconds |
 /// | `cache_shared` | bool | whether the reply is the same for every caller of the tenant |
 /// | `task` | `"optional"`, `"required"` | whether it can go on as a task while the client does something else |
+/// | `input_schema` | text | the JSON Schema of the arguments, instead of the input's own; may be `include_str!("...")`. The input may then be a `RawJson` |
+/// | `output_schema` | text | the JSON Schema of the structured result, instead of the reply's own |
+/// | `icon(...)` | | an image for the client's user interface; may be repeated |
 /// | `meta` | text | `_meta` of the tool: a JSON object |
+///
+/// An `icon` has a `src` (an `https:` or `data:` URI), and if you like a `mime`, `sizes = ["48x48"]`, and the `theme` that it is for,
+/// `"light"` or `"dark"`.
 #[proc_macro_attribute]
 pub fn query(_: TokenStream, item: TokenStream) -> TokenStream {
     plugin::misplaced("query", &item.into()).into()
@@ -84,4 +94,140 @@ pub fn query(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn update(_: TokenStream, item: TokenStream) -> TokenStream {
     plugin::misplaced("update", &item.into()).into()
+}
+
+/// Marks a function that fills in a prompt, which a person chooses at the client.
+///
+/// It takes at most one input, a struct whose fields are the prompt's arguments (texts, or what a text can be read as; an `Option` need not
+/// be given), and at most one `&Context`; it returns an `IntoPrompt`. Its documentation tells the person what the prompt is good for.
+///
+/// ```
+/// #[cofferdam_plugin::plugin]
+/// mod reviews {
+///     use cofferdam_plugin::prelude::*;
+///
+///     #[derive(Deserialize, JsonSchema)]
+///     struct Review {
+///         /// The code
+///         code: String,
+///         /// What to look at most
+///         focus: Option<String>,
+///     }
+///
+///     /// Reviews a piece of code.
+///     #[prompt(title = "Review code")]
+///     fn review(input: Review) -> Prompt {
+///         let focus = input.focus.unwrap_or("correctness".into());
+///         Prompt::new().user(format!("Review this code, above all its {focus}.")).user(input.code)
+///     }
+/// }
+/// # fn main() {
+/// # let client = cofferdam_plugin::testing::Client::<reviews::Plugin>::new();
+/// # assert_eq!(client.prompt("review", &[("code", "a")]).unwrap().messages().len(), 2);
+/// # assert_eq!(client.catalog().prompts[0].arguments[1].name, "focus");
+/// # }
+/// ```
+///
+/// | key | value | |
+/// |---|---|---|
+/// | `name` | text | the prompt's name, if not the function's |
+/// | `title` | text | a name for people |
+/// | `description` | text | instead of the function's documentation |
+/// | `icon(...)` | | as for a [`macro@query`] |
+/// | `meta` | text | `_meta` of the prompt: a JSON object |
+#[proc_macro_attribute]
+pub fn prompt(_: TokenStream, item: TokenStream) -> TokenStream {
+    plugin::misplaced("prompt", &item.into()).into()
+}
+
+/// Marks a function that reads a resource, or a family of them.
+///
+/// With `uri` it is one resource, listed under that URI. With `template` it is a family: the function takes the variables as a struct
+/// (texts, or what a text can be read as), or the whole URI as `&str`. A variable `{name}` is anything but `/`, `?` and `#`; `{+name}` is
+/// anything. Percent signs are resolved. A `&Context` may be taken as well; what is returned is an `IntoContents`.
+///
+/// ```
+/// #[cofferdam_plugin::plugin]
+/// mod tickets {
+///     use cofferdam_plugin::prelude::*;
+///
+///     /// How this team works with tickets.
+///     #[resource(uri = "tickets://rules", mime = "text/plain", cache_ms = 60_000, cache_shared = true)]
+///     fn rules() -> &'static str {
+///         "One ticket, one problem."
+///     }
+///
+///     #[derive(Deserialize)]
+///     struct Number { number: u32 }
+///
+///     /// A ticket.
+///     #[resource(template = "tickets://{number}", mime = "text/plain")]
+///     fn ticket(of: Number) -> Option<String> {
+///         (of.number < 100).then(|| format!("Ticket {}: the printer is on fire", of.number))
+///     }
+/// }
+/// # fn main() {
+/// # let client = cofferdam_plugin::testing::Client::<tickets::Plugin>::new();
+/// # assert_eq!(client.read("tickets://rules").unwrap().first_text(), Some("One ticket, one problem."));
+/// # assert!(client.read("tickets://7").is_ok() && client.read("tickets://100").is_err() && client.read("tickets://x").is_err());
+/// # }
+/// ```
+///
+/// | key | value | |
+/// |---|---|---|
+/// | `uri` or `template` | text | which resource, or which family |
+/// | `name` | text | a short name for programs, if not the function's |
+/// | `title` | text | a name for people |
+/// | `description` | text | instead of the function's documentation, which tells the model what it is |
+/// | `mime` | text | the media type |
+/// | `size_bytes` | number | the size before any encoding, if it is known; not for a family |
+/// | `audience` | list | whom it is meant for: `["user"]`, `["assistant"]` or both |
+/// | `priority` | number | from 0.0 (may be left out) to 1.0 (needed) |
+/// | `last_modified` | text | when it was last changed (RFC 3339) |
+/// | `cache_ms` | number | how long the contents stay good, in milliseconds |
+/// | `cache_shared` | bool | whether the contents are the same for every caller of the tenant |
+/// | `icon(...)` | | as for a [`macro@query`] |
+/// | `meta` | text | `_meta` of the resource: a JSON object |
+#[proc_macro_attribute]
+pub fn resource(_: TokenStream, item: TokenStream) -> TokenStream {
+    plugin::misplaced("resource", &item.into()).into()
+}
+
+/// Marks a function that suggests values for an argument of a prompt, or for a variable of a resource template, while a person types.
+///
+/// It takes what was typed so far as `&str`, and if it likes the `&Context` and, as `&Others`, the arguments that are filled in already.
+/// It returns an `IntoSuggestions`.
+///
+/// ```
+/// #[cofferdam_plugin::plugin]
+/// mod travel {
+///     use cofferdam_plugin::prelude::*;
+///
+///     #[derive(Deserialize, JsonSchema)]
+///     struct Journey { city: String }
+///
+///     /// Plans a journey.
+///     #[prompt]
+///     fn plan(journey: Journey) -> String {
+///         format!("Plan a weekend in {}.", journey.city)
+///     }
+///
+///     #[complete(prompt = "plan", argument = "city")]
+///     fn city(typed: &str) -> Suggestions {
+///         Suggestions::starting_with(typed, ["Paris", "London", "Prague"])
+///     }
+/// }
+/// # fn main() {
+/// # let client = cofferdam_plugin::testing::Client::<travel::Plugin>::new();
+/// # assert_eq!(client.complete_prompt("plan", "city", "p", &[]).unwrap().values(), ["Paris", "Prague"]);
+/// # }
+/// ```
+///
+/// | key | value | |
+/// |---|---|---|
+/// | `prompt` or `template` | text | of which prompt, by its name, or of which resource template of this plugin |
+/// | `argument` | text | of which argument or variable |
+#[proc_macro_attribute]
+pub fn complete(_: TokenStream, item: TokenStream) -> TokenStream {
+    plugin::misplaced("complete", &item.into()).into()
 }

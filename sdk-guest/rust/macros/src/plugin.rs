@@ -1,7 +1,9 @@
 //! The module: its attribute, its handlers, and what may go wrong between them.
 
 use crate::expand;
-use crate::handler::{Handler, key, one_of, set};
+use crate::handler::{Handler, Kind};
+use crate::keys::{key, one_of, set};
+use crate::template;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::Parser;
@@ -62,7 +64,7 @@ pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     Ok(quote!(#module))
 }
 
-/// `#[query]` or `#[update]` where no plugin has taken it off.
+/// `#[query]` or the like where no plugin has taken it off.
 pub(crate) fn misplaced(marker: &str, item: &TokenStream) -> TokenStream {
     let message = format!("`#[{marker}]` marks a function that stands directly in a module with `#[cofferdam_plugin::plugin]`");
     let mistake = Error::new(Span::call_site(), message).into_compile_error();
@@ -123,11 +125,15 @@ impl Plugin {
         }
         for (at, handler) in self.handlers.iter().enumerate() {
             // Two functions of which only one is compiled may share a name.
-            let same = |other: &&Handler| other.name.value() == handler.name.value() && other.cfgs.is_empty();
-            if handler.cfgs.is_empty() && self.handlers.iter().take(at).any(|other| same(&other)) {
-                let name = handler.name.value();
-                let message = format!("there is an operation `{name}` already; queries and updates share their names");
-                add(mistakes, Error::new(handler.name.span(), message));
+            let mut earlier = self.handlers.iter().take(at).filter(|other| other.cfgs.is_empty() && handler.cfgs.is_empty());
+            let (id, mistake) = handler.id();
+            if earlier.any(|other| other.id().0 == id) {
+                add(mistakes, Error::new(handler.name.span(), mistake));
+            }
+            if handler.kind == Kind::Complete
+                && let Err(mistake) = self.check_completion(handler)
+            {
+                add(mistakes, mistake);
             }
         }
         for (at, topic) in self.topics.iter().enumerate() {
@@ -142,6 +148,53 @@ impl Plugin {
         for name in published {
             if !self.topics.iter().any(|topic| topic.is(name)) {
                 self.topics.push(Topic { name: Some(name.clone()), ..Topic::default() });
+            }
+        }
+    }
+}
+
+impl Plugin {
+    /// What is completed is there.
+    fn check_completion(&self, completion: &Handler) -> Result<()> {
+        let mut others = self.handlers.iter();
+        if let Some(prompt) = &completion.options.prompt
+            && !others.any(|other| other.kind == Kind::Prompt && other.name.value() == prompt.value())
+        {
+            return Err(Error::new(prompt.span(), format!("this plugin has no prompt `{}`", prompt.value())));
+        }
+        if let Some(template) = &completion.options.template {
+            let text = template.value();
+            if !others.any(|other| other.kind == Kind::Resource && other.options.template.as_ref().is_some_and(|own| own.value() == text)) {
+                return Err(Error::new(template.span(), format!("this plugin has no template `{text}`")));
+            }
+            if let Some(argument) = &completion.options.argument
+                && !template::variables(&text).contains(&argument.value().as_str())
+            {
+                return Err(Error::new(argument.span(), format!("the template has no variable `{}`", argument.value())));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Handler {
+    /// What has to be unique among the plugin's functions, and what to say when it is not.
+    fn id(&self) -> (String, String) {
+        let name = self.name.value();
+        let text = |value: &Option<LitStr>| value.as_ref().map(LitStr::value).unwrap_or_default();
+        match self.kind {
+            Kind::Query | Kind::Update => {
+                (format!("operation {name}"), format!("there is an operation `{name}` already; queries and updates share their names"))
+            }
+            Kind::Prompt => (format!("prompt {name}"), format!("there is a prompt `{name}` already")),
+            Kind::Resource => {
+                let uri = text(&self.options.uri) + &text(&self.options.template);
+                (format!("resource {uri}"), format!("there is a resource `{uri}` already"))
+            }
+            Kind::Complete => {
+                let (prompt, template, argument) = (&self.options.prompt, &self.options.template, text(&self.options.argument));
+                let id = format!("completion {} {} {argument}", text(prompt), text(template));
+                (id, format!("there is a completion of `{argument}` already"))
             }
         }
     }
@@ -354,6 +407,88 @@ mod tests {
             &[],
         );
         check(&quote!(), &["offers nothing"]);
+    }
+
+    #[test]
+    fn prompts_resources_and_completions_are_exported_when_there_are_any() {
+        let module = quote!(
+            mod tools {
+                #[prompt]
+                fn p(cx: &Context, input: Fields) -> String {}
+                #[resource(uri = "a:b")]
+                fn r(cx: &Context, uri: &str) -> String {}
+                #[resource(template = "a:{b}/{+c}")]
+                fn t(of: Fields) -> String {}
+                #[complete(prompt = "p", argument = "x")]
+                fn c(cx: &Context, typed: &str, others: &Others) -> Vec<String> {}
+                #[complete(template = "a:{b}/{+c}", argument = "c")]
+                fn d(typed: &str) -> Vec<String> {}
+            }
+        );
+        let glue = plugin(quote!(), module).unwrap().to_string();
+        for export in ["export_prompts", "export_resources", "export_completion"] {
+            assert!(glue.contains(export), "{export}");
+        }
+        assert!(!glue.contains("export_query"));
+    }
+
+    #[test]
+    fn mistakes_in_prompts_resources_and_completions_are_explained() {
+        check(
+            &quote! {
+                #[resource] fn a() {}
+                #[resource(uri = "a:b", template = "a:{b}")] fn b() {}
+                #[resource(uri = "a:b")] fn c(of: Fields) {}
+                #[resource(template = "a:b")] fn d() {}
+                #[resource(template = "a:{?b}")] fn e() {}
+                #[resource(template = "a:{b}/{b}")] fn f() {}
+                #[resource(template = "a:{b")] fn g() {}
+                #[resource(template = "a:{b}", size_bytes = 1)] fn h() {}
+                #[resource(uri = "a:c", audience = ["everybody"])] fn i() {}
+                #[resource(uri = "a:d", icon(mime = "image/png"))] fn j() {}
+                #[prompt(cache_ms = 1)] fn k() {}
+                #[prompt] fn l(uri: &str) {}
+                #[complete(prompt = "p")] fn m() {}
+                #[complete(argument = "x")] fn n() {}
+                #[complete(prompt = "nobody", argument = "x")] fn o(_: &str) {}
+                #[complete(template = "a:{x}", argument = "x")] fn p(_: &str) {}
+                #[complete(prompt = "k", argument = "x")] fn q(input: Fields) {}
+            },
+            &[
+                "either `uri",
+                "either `uri",
+                "has no variables",
+                "write `uri",
+                "not supported",
+                "each variable once",
+                "has a `}`",
+                "sizes of their own",
+                r#"one of "user", "assistant""#,
+                "an icon needs `src`",
+                "a prompt knows: name",
+                "by value",
+                "of which `argument`",
+                "either `prompt",
+                "a completion takes",
+                "no prompt `nobody`",
+                "no template `a:{x}`",
+            ],
+        );
+        check(
+            &quote! {
+                #[resource(uri = "a:b")] fn a() {}
+                #[resource(uri = "a:b")] fn b() {}
+                #[resource(template = "a:{b}")] fn c() {}
+                #[complete(template = "a:{b}", argument = "c")] fn d(_: &str) {}
+                #[complete(template = "a:{b}", argument = "b")] fn e(_: &str) {}
+                #[complete(template = "a:{b}", argument = "b")] fn f(_: &str) {}
+                #[prompt] fn g() {}
+                #[prompt(name = "g")] fn h() {}
+                #[query] fn i() {}
+                #[query(name = "g")] fn j() {}
+            },
+            &["a resource `a:b` already", "no variable `c`", "a completion of `b` already", "a prompt `g` already"],
+        );
     }
 
     #[test]

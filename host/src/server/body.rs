@@ -1,0 +1,94 @@
+//! Bodies of answers: whole, or a stream of events that comes as it happens.
+
+use super::deadlines::InFlight;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Frames that wait between whoever makes them and the connection.
+const FRAMES_WAITING_MAX: usize = 8;
+
+/// The body of an answer; while it lives, its connection is busy.
+pub(super) struct Reply {
+    kind: Kind,
+    in_flight: Option<InFlight>,
+}
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Events(Events),
+}
+
+/// Frames from a task of their own. The task ends when nobody is there to read them.
+pub(super) struct Events {
+    frames: mpsc::Receiver<Bytes>,
+    maker: JoinHandle<()>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.maker.abort();
+    }
+}
+
+impl Events {
+    /// Runs `make` on this thread; what it sends is the body.
+    pub(super) fn new<F: Future<Output = ()> + 'static>(make: impl FnOnce(mpsc::Sender<Bytes>) -> F) -> Self {
+        let (sender, frames) = mpsc::channel(FRAMES_WAITING_MAX);
+        Self { frames, maker: tokio::task::spawn_local(make(sender)) }
+    }
+
+    /// The next frame.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        self.frames.recv().await
+    }
+}
+
+impl Reply {
+    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { kind: Kind::Whole((!bytes.is_empty()).then_some(bytes)), in_flight: None }
+    }
+
+    pub(super) fn events(events: Events) -> Self {
+        Self { kind: Kind::Events(events), in_flight: None }
+    }
+
+    pub(super) fn keep(mut self, in_flight: InFlight) -> Self {
+        self.in_flight = Some(in_flight);
+        self
+    }
+
+    /// The bytes of a whole body, or the events.
+    pub(super) fn into_content(self) -> Result<Bytes, Events> {
+        match self.kind {
+            Kind::Whole(bytes) => Ok(bytes.unwrap_or_default()),
+            Kind::Events(events) => Err(events),
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.kind {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Events(events) => events.frames.poll_recv(cx).map(|frame| frame.map(|frame| Ok(Frame::data(frame)))),
+        }
+    }
+    fn is_end_stream(&self) -> bool {
+        matches!(self.kind, Kind::Whole(None))
+    }
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Events(_) => SizeHint::default(),
+        }
+    }
+}

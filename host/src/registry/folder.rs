@@ -140,6 +140,24 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn wit_is_read_without_links_and_as_far_as_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let wit = folder.path().join("wit");
+        assert_eq!(read_wit(&wit, 10), []);
+        fs::create_dir_all(wit.join("deps.wit")).unwrap();
+        for (file, text) in [("c.wit", &b"1234"[..]), ("a.wit", b"12345678"), ("b.wit", b"123"), ("d.wit", b"\xff"), ("a.txt", b"1")] {
+            fs::write(wit.join(file), text).unwrap();
+        }
+        fs::write(folder.path().join("outside"), "1").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside"), wit.join("e.wit")).unwrap();
+        let names = |bytes_max| read_wit(&wit, bytes_max).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(100), ["a.wit", "b.wit", "c.wit"]);
+        assert_eq!(names(11), ["a.wit", "b.wit"]);
+        assert_eq!(names(7), ["b.wit", "c.wit"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn symlink_out_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let plugin = folder.path().join("a");

@@ -30,6 +30,7 @@ plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 .PHONY: guests
 guests: host  ## Build the guests that the tests and benchmarks run
 	$(GUEST_BUILD) --manifest-path tests/guests/Cargo.toml
+	tests/guests/plain/build.sh $(GUEST_OUT)
 	target/release/wat echo-bare $(GUEST_OUT)/echo-bare.wasm
 
 .PHONY: test

@@ -18,7 +18,7 @@ use cofferdam::caps::budget::CallTag;
 use cofferdam::clock::Clock;
 use cofferdam::ids::{CallRef, PluginName, RevisionId, TenantId};
 use cofferdam::limits::Limits;
-use cofferdam::runtime::{self, CodeCache, Engine, Guest, Handler, Job};
+use cofferdam::runtime::{self, CodeCache, Engine, Guest, Handler, Job, Sources};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Batches, per_call};
@@ -53,7 +53,7 @@ fn load(engine: &Engine, file: &Path) -> Arc<Guest> {
     let folder = tempfile::tempdir().unwrap();
     let component = runtime.block_on(CodeCache::open(engine, folder.path()).compile(RevisionId([0; 32]), bytes)).unwrap();
     let linked = runtime::link(engine, &component, None).unwrap();
-    Arc::new(Guest::new(linked, Clock::system()).unwrap())
+    Arc::new(Guest::new(linked, Clock::system(), Sources::default()).unwrap())
 }
 
 /// A function that makes as many calls as it is told to.

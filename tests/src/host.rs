@@ -90,6 +90,17 @@ impl Plugins {
         self
     }
 
+    /// Drops in a component of `tests/guests/plain` with a manifest and its WIT.
+    #[must_use]
+    pub fn plain(self, name: &str) -> Self {
+        let plugins = self.with_manifest(name, &guest(name), &format!("name = \"{name}\"\n"));
+        let wit = plugins.path().join(name).join("wit");
+        std::fs::create_dir_all(&wit).expect("the WIT folder");
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain").join(name).join("wit/world.wit");
+        std::fs::copy(&from, wit.join("world.wit")).expect("the WIT");
+        plugins
+    }
+
     /// Offers a SQLite database that is made from SQL text.
     #[must_use]
     pub fn database(mut self, name: &str, sql: &str) -> Self {

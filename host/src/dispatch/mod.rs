@@ -89,7 +89,7 @@ impl Dispatch {
     ) -> Result<Exchange<'a>, CallError> {
         let meta = request.params.meta.as_ref();
         let level = meta.and_then(|meta| meta.log_level.as_deref());
-        let log_level = level.map(|level| parse_level(level)).transpose()?;
+        let log_level = level.map(parse_level).transpose()?;
         Ok(Exchange { version: Version::NEWEST, headers, abilities: abilities(request), log_level, outlet, live: None })
     }
 

@@ -230,7 +230,10 @@ pub(super) fn questions(wanted: InputRequired) -> Result<Vec<Question>, GuestErr
 /// A client is never asked what it did not say that it can answer.
 pub(super) fn check_abilities(questions: &[Question], abilities: Abilities) -> Result<(), CallError> {
     for Question { asking, .. } in questions {
-        let by_url = || serde_json::from_str::<Value>(&asking.params).is_ok_and(|params| params["mode"] == "url");
+        let by_url = || {
+            let params = serde_json::from_str::<Value>(&asking.params);
+            params.is_ok_and(|params| params.get("mode").is_some_and(|mode| mode == "url"))
+        };
         let (able, missing) = match asking.method {
             "roots/list" => (abilities.roots, r#"{"roots":{}}"#),
             "sampling/createMessage" => (abilities.sampling, r#"{"sampling":{}}"#),

@@ -76,7 +76,8 @@ impl Catalog {
         if !catalog.prompts.is_empty() && !exports(Export::Prompts) {
             return not_exported("prompts", "prompts");
         }
-        if !(catalog.resources.is_empty() && catalog.resource_templates.is_empty()) && !exports(Export::Resources) {
+        let any_resource = !catalog.resources.is_empty() || !catalog.resource_templates.is_empty();
+        if any_resource && !exports(Export::Resources) {
             return not_exported("resources", "resources");
         }
         let prompts = offers::check_prompts(catalog.prompts, prefix, limits)?;

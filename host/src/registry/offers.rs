@@ -261,9 +261,7 @@ mod tests {
         let good = json!({"name": "greet", "description": "Greets"});
         assert_eq!(
             skill("skill://acme/greet/SKILL.md", good.clone()).unwrap().as_deref(),
-            Some(
-                r#"{"frontmatter":{"description":"Greets","name":"greet"},"resources":"dynamic","uri":"skill://acme/greet/SKILL.md"}"#
-            )
+            Some(r#"{"frontmatter":{"description":"Greets","name":"greet"},"resources":"dynamic","uri":"skill://acme/greet/SKILL.md"}"#)
         );
         assert_eq!(check_resources(vec![resource("skill://a/b.md")], &Limits::default()).unwrap()[0].skill, None);
         for (uri, frontmatter) in [

@@ -97,14 +97,14 @@ pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, dr
         Some(answer) if queue.is_empty() => answer,
         Some(answer) => events::all_at_once(&queue, answer),
         None => match posted.session.get() {
-            Some(session) => session_stream(Arc::clone(session), work, queue, &limits),
+            Some(session) => session_stream(session, work, queue, &limits),
             None => events::until_answered(queue, work, &limits),
         },
     }
 }
 
 /// An answer in a session that takes long: it goes on whoever reads it.
-fn session_stream(session: Arc<Session>, work: Work, queue: Arc<Queue>, limits: &Arc<Limits>) -> Response<Reply> {
+fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Arc<Limits>) -> Response<Reply> {
     let stream = session.open_stream(limits);
     let reader = stream.read(0);
     let can_resume = session.negotiated().version >= Version::V2025_11_25;

@@ -3,46 +3,35 @@
 # into a virtual environment. Does nothing when the same versions are there already.
 set -euo pipefail
 cd "$(dirname "$0")"
-dir=../../target/clients
-stamp=$dir/installed
-key=$({ cat install.sh package.json package-lock.json requirements.txt; uname -sm; python3 --version; } | sha256sum)
+source ../lib/install.sh ../../target/clients package.json package-lock.json requirements.txt
 
-if [ "$(cat $stamp 2>/dev/null)" = "$key" ]; then exit 0; fi
-rm -f $stamp
-mkdir -p $dir
-
-# The lock has versions and checksums, but no addresses: the registry is the one that npm is set up for. To make it anew:
-# `npm install --package-lock-only --omit-lockfile-registry-resolved`, and take out what names hosts (`funding`).
-# Packages run no scripts but Claude Code's, which puts the binary for this machine in its place.
-from_npm() {
-    cp package.json package-lock.json $dir/
-    cd $dir
-    # It warns that Node.js is too old for some packages; the one in the lock is not.
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-    PATH=$PWD/node_modules/.bin:$PATH node node_modules/@anthropic-ai/claude-code/install.cjs
+# The one script that has to run puts the binary for this machine in its place.
+npm_packages() {
+    from_npm
+    PATH=$PWD/$dir/node_modules/.bin:$PATH node "$dir/node_modules/@anthropic-ai/claude-code/install.cjs"
 }
 
 # Debian has `venv` without `pip` in it as long as python3-venv is not installed.
 from_pypi() {
     local venv=$dir/venv pip
-    rm -rf $venv
-    if python3 -m venv $venv >/dev/null 2>&1; then
-        pip=($venv/bin/python -m pip install)
+    rm -rf "$venv"
+    if python3 -m venv "$venv" >/dev/null 2>&1; then
+        pip=("$venv/bin/python" -m pip install)
     else
-        rm -rf $venv
-        python3 -m venv --without-pip $venv
-        pip=(python3 -m pip install --target "$($venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')")
+        rm -rf "$venv"
+        python3 -m venv --without-pip "$venv"
+        pip=(python3 -m pip install --target "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')")
     fi
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "${pip[@]}" --quiet --requirement requirements.txt
 }
 
 echo "installing the official MCP clients into target/clients"
-from_npm >$dir/npm.log 2>&1 &
+npm_packages >"$dir/npm.log" 2>&1 &
 npm=$!
-from_pypi >$dir/pypi.log 2>&1 &
+from_pypi >"$dir/pypi.log" 2>&1 &
 pypi=$!
 failed=0
-wait $npm || { failed=1; cat $dir/npm.log >&2; }
-wait $pypi || { failed=1; cat $dir/pypi.log >&2; }
+wait $npm || { failed=1; cat "$dir/npm.log" >&2; }
+wait $pypi || { failed=1; cat "$dir/pypi.log" >&2; }
 [ $failed = 0 ] || exit 1
-echo "$key" >$stamp
+finished

@@ -50,7 +50,7 @@ export const FIXTURES = {
     test_input_required_result_multi_round: says(/./),
     test_trigger_tool_change: says(/./),
     test_trigger_prompt_change: says(/./),
-    test_trigger_resource_update: says(/./),
+    test_update_watched_resource: says(/./),
     'resources/list': ({ resources }) => includes('uri', resources, 'test://static-text', 'test://static-binary', 'test://watched-resource'),
     'resources/templates/list': ({ resourceTemplates }) => includes('uriTemplate', resourceTemplates, 'test://template/{id}/data'),
     'test://static-text': contents({ mimeType: 'text/plain', text: 'This is the content of the static text resource.' }),

@@ -199,7 +199,7 @@ async def logging(client):
 CHANGES = {
     "test_trigger_tool_change": types.ToolListChangedNotification,
     "test_trigger_prompt_change": types.PromptListChangedNotification,
-    "test_trigger_resource_update": types.ResourceUpdatedNotification,
+    "test_update_watched_resource": types.ResourceUpdatedNotification,
 }
 
 

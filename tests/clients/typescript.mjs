@@ -123,7 +123,7 @@ async function changes({ client, on, modern }, tool) {
     }
     await eventually('a change of the tools', () => heard.has('tools'), () => tool('test_trigger_tool_change'));
     await eventually('a change of the prompts', () => heard.has('prompts'), () => tool('test_trigger_prompt_change'));
-    await eventually('an update of the resource', () => heard.has(uri), () => tool('test_trigger_resource_update'));
+    await eventually('an update of the resource', () => heard.has(uri), () => tool('test_update_watched_resource'));
     if (modern) await subscription.close();
     else await client.unsubscribeResource({ uri });
 }

@@ -103,7 +103,7 @@ type Connected = RunningService<RoleClient, Answers>;
 const WATCHED: &str = "test://watched-resource";
 /// The tools that make changes, and what is heard of them.
 const CHANGES: [(&str, &str); 3] =
-    [("test_trigger_tool_change", "tools"), ("test_trigger_prompt_change", "prompts"), ("test_trigger_resource_update", WATCHED)];
+    [("test_trigger_tool_change", "tools"), ("test_trigger_prompt_change", "prompts"), ("test_update_watched_resource", WATCHED)];
 
 /// Calls a tool, and gives back the text that it answers with.
 async fn text(client: &Connected, tool: &'static str, arguments: Value) -> String {

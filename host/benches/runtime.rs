@@ -19,7 +19,7 @@ use cofferdam::clock::Clock;
 use cofferdam::ids::{CallRef, PluginName, RevisionId, TenantId};
 use cofferdam::limits::Limits;
 use cofferdam::mcp::Abilities;
-use cofferdam::runtime::{self, Ask, CodeCache, Engine, Guest, Handler, Job, Sources};
+use cofferdam::runtime::{self, Ask, CodeCache, Engine, Granted, Guest, Handler, Job, Sources};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Batches, per_call};
@@ -53,7 +53,7 @@ fn load(engine: &Engine, file: &Path) -> Arc<Guest> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let component = runtime.block_on(CodeCache::open(engine, folder.path()).compile(RevisionId([0; 32]), bytes)).unwrap();
-    let linked = runtime::link(engine, &component, None).unwrap();
+    let linked = runtime::link(engine, &component, Granted::default()).unwrap();
     Arc::new(Guest::new(linked, Clock::system(), Sources::default()).unwrap())
 }
 

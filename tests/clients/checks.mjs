@@ -32,7 +32,7 @@ export const FIXTURES = {
         assert.equal(inputSchema.$defs.address.$anchor, 'addressDef');
     },
     test_simple_text: says(/^This is a simple text response for testing\.$/),
-    test_image_content: ({ content }) => assert.deepEqual([content[0].type, content[0].data, content[0].mimeType], ['image', PNG, 'image/png']),
+    test_image_content: ({ content }) => assert.deepEqual(content, [{ type: 'image', data: PNG, mimeType: 'image/png' }]),
     test_multiple_content_types: ({ content }) => assert.deepEqual(content.map((block) => block.type), ['text', 'image', 'resource']),
     test_error_handling: (result) => {
         assert.equal(result.isError, true);
@@ -51,7 +51,8 @@ export const FIXTURES = {
     test_trigger_tool_change: says(/./),
     test_trigger_prompt_change: says(/./),
     test_update_watched_resource: says(/./),
-    'resources/list': ({ resources }) => includes('uri', resources, 'test://static-text', 'test://static-binary', 'test://watched-resource'),
+    'resources/list': ({ resources }) =>
+        includes('uri', resources, 'test://static-text', 'test://static-binary', 'test://watched-resource'),
     'resources/templates/list': ({ resourceTemplates }) => includes('uriTemplate', resourceTemplates, 'test://template/{id}/data'),
     'test://static-text': contents({ mimeType: 'text/plain', text: 'This is the content of the static text resource.' }),
     'test://static-binary': contents({ mimeType: 'image/png', blob: PNG }),

@@ -11,7 +11,8 @@ checks=$(dirname "$0")/checks.mjs
 inspect() {
     local plugin=$1 what=$2 method=$3
     shift 3
-    mcp-inspector --cli --quiet --format json --protocol-era "$era" --method "$method" "$@" -- "${target[@]}" | node "$checks" "$plugin" "$what"
+    mcp-inspector --cli --quiet --format json --protocol-era "$era" --method "$method" "$@" -- "${target[@]}" |
+        node "$checks" "$plugin" "$what"
 }
 call() {
     inspect fixtures "$1" tools/call --tool-name "$1"

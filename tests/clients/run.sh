@@ -13,7 +13,11 @@ built "$installed/installed" clients
 
 plugin database "$root/plugins/database" "$root/plugins/database/database.wasm"
 plugin conformance "$root/tests/guests/conformance" "$guests/conformance.wasm"
+# The web page of another origin has to be known before the host starts.
+page=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 settings <<END
+[http]
+allowed_origins = ["http://127.0.0.1:$page"]
 [databases.main]
 engine = "sqlite"
 path = "shop.db"
@@ -59,6 +63,11 @@ for mode in legacy auto pin; do client "typescript-v2  http   $mode" "${v2[@]}" 
 for mode in legacy auto; do client "typescript-v2  stdio  $mode" "${v2[@]}" "$mode" "${stdio[@]}"; done
 client "claude-code    http" "$here/claude-code.sh" "$url"
 client "claude-code    stdio" "$here/claude-code.sh" "${stdio[@]}"
+if command -v chromium-headless-shell >/dev/null; then
+    client "browser        http" node "$installed/browser.mjs" "$page" "$url"
+else
+    echo "skip  browser: chromium-headless-shell is not installed"
+fi
 
 while [ "$(jobs -rp | wc -l)" -gt 1 ]; do wait -n || true; done
 # The clients are gone, so that nothing is left to drain.

@@ -27,7 +27,8 @@ suite() {
     mkdir -p "$results/$name"
     conformance server --url "$url" --expected-failures "$here/expected-failures.yml" --output-dir "$results/$name" "$@" \
         >"$results/$name.log" 2>&1 </dev/null || code=$?
-    node "$here/report.mjs" "$name" "$results/$name" "$code" >"$results/$name.report" || echo "$name: 0 passed, 1 failed" >"$results/$name.report"
+    node "$here/report.mjs" "$name" "$results/$name" "$code" >"$results/$name.report" ||
+        echo "$name: 0 passed, 1 failed" >"$results/$name.report"
 }
 
 # The suite mostly waits for timers, so that what takes longest runs beside the rest.

@@ -4,6 +4,7 @@
 //! own: its connections, and the guests that they call, stay on one core, where the instance pool's slots are warm.
 
 mod admin;
+mod batch;
 mod body;
 mod connection;
 mod cors;

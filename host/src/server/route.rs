@@ -154,7 +154,7 @@ impl App {
         let reading = match last {
             Some(last) => {
                 let last = EventId::parse(last).ok_or(LegacyError::UnknownEvent)?;
-                let stream = session.stream(last.stream).ok_or(LegacyError::UnknownEvent)?;
+                let stream = session.stream(last.stream).filter(|stream| stream.has_sent(last.event)).ok_or(LegacyError::UnknownEvent)?;
                 let until = (last.stream == 0).then_some(drain);
                 Reading { reader: stream.read(last.event), first: None, time_max: None, until, touch }
             }

@@ -127,8 +127,7 @@ fn the_question_is_what_the_handler_asks() {
 }
 
 /// Every tool that asks something that a client without capabilities cannot answer.
-const ASKING: [&str; 4] =
-    ["test_missing_capability", "test_input_required_result_elicitation", "test_input_required_result_list_roots", "test_elicitation_url"];
+const ASKING: [&str; 3] = ["test_missing_capability", "test_input_required_result_elicitation", "test_input_required_result_list_roots"];
 
 #[test]
 fn clients_are_not_asked_what_they_did_not_declare() {

@@ -185,3 +185,12 @@ fn log_level_of_the_session_is_not_that_of_the_other_era() {
     assert_eq!((logs.len(), &logs[0]["params"]["logger"]), (1, &json!("test_logging_tool")));
     assert_eq!(stdio.ask(&modern_call(&json!("new"), "test_logging_tool", json!({})))["id"], "new");
 }
+
+#[test]
+fn calls_of_a_session_are_answered_when_the_input_ends() {
+    let mut stdio = Stdio::with_session(Plugins::new().conformance(), "2025-11-25", json!({}));
+    let call = json!({"name": "slow_compute", "arguments": {"seconds": 0.2}});
+    stdio.send(&json!({"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": call}));
+    let rest = stdio.end();
+    assert_eq!((rest.len(), &rest[0]["result"]["content"][0]["text"]), (1, &json!("slow_compute: computed for 0.2 s")));
+}

@@ -209,6 +209,26 @@ fn new_session_id() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::registry::Registry;
+    use crate::tasks::MemoryStore;
+    use crate::topics::Changes;
+
+    #[tokio::test]
+    async fn a_session_of_somebody_else_is_like_none() {
+        let limits = Arc::new(Limits::default());
+        let (registry, tasks) = (Arc::new(Registry::new(Changes::new())), Arc::new(MemoryStore::new(&limits)));
+        let dispatch = Dispatch::new(registry, tasks, tokio::runtime::Handle::current(), limits, Clock::system()).unwrap();
+        let legacy = Legacy::new(Arc::new(dispatch));
+        let (own, other) = (Principal::local(), Principal { subject: "other".to_owned(), ..(*Principal::local()).clone() });
+        let negotiated = Negotiated { version: Version::NEWEST_LEGACY, abilities: Abilities::default(), log_level: None };
+        let (_, id) = legacy.open(&own, negotiated).unwrap();
+        assert!(matches!(legacy.find(&other, Some(&id)), Err(LegacyError::UnknownSession)));
+        assert!(matches!(legacy.delete(&other, Some(&id)), Err(LegacyError::UnknownSession)));
+        assert!(matches!(legacy.find(&own, None), Err(LegacyError::NoSession)));
+        assert!(legacy.find(&own, Some(&id)).is_ok() && legacy.delete(&own, Some(&id)).is_ok());
+        assert!(matches!(legacy.find(&own, Some(&id)), Err(LegacyError::UnknownSession)));
+    }
 
     #[test]
     fn of_too_many_sessions_the_one_that_was_idle_longest_goes() {

@@ -84,7 +84,7 @@ pub async fn serve(
     // Nobody is there any more who could be told, or who could answer.
     shared.ended.send_replace(true);
     if let Some(session) = shared.session.borrow().as_ref() {
-        session.close();
+        session.hang_up();
     }
     // Whoever holds the last slot is the last request.
     let all = u32::try_from(shared.dispatch.limits().stdio_requests_max).unwrap_or(u32::MAX);

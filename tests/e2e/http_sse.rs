@@ -146,10 +146,12 @@ fn what_does_not_belong_there_is_refused() {
 }
 
 #[test]
-fn a_host_that_stops_ends_the_stream() {
+fn a_host_that_stops_answers_first_and_ends_the_stream() {
     let host = host();
     let mut client = Client::with(&host, "2024-11-05", json!({}));
+    client.tell(&tool_call(&json!("slow"), "slow_compute", json!({"seconds": 0.3})));
     host.stop();
+    assert_eq!(client.stream.message()["result"]["content"][0]["text"], "slow_compute: computed for 0.3 s");
     assert_eq!(client.stream.next_message(), None);
 }
 

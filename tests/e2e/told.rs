@@ -162,6 +162,33 @@ fn a_host_that_stops_lets_calls_end() {
 }
 
 #[test]
+fn a_host_that_stops_waits_for_no_answers_that_cannot_come() {
+    let host = Plugins::new().conformance().limits(|limits| limits.drain_time_max = Duration::from_secs(600)).start();
+    let session = Session::with(&host, "2025-11-25", json!({"elicitation": {}}));
+    let mut stream = session.stream(&tool_call(&json!("q"), "test_input_required_result_elicitation", json!({})));
+    assert_eq!(stream.message()["method"], "elicitation/create");
+    host.stop();
+    let ended = stream.message();
+    let result = json!({"content": [{"type": "text", "text": "the client is gone"}], "isError": true});
+    assert_eq!((&ended["result"], stream.next_event()), (&result, None));
+}
+
+#[test]
+fn p07_streams_of_sessions_show_that_the_host_is_alive() {
+    let host = Plugins::new().conformance().limits(|limits| limits.stream_alive_every = Duration::from_millis(1)).start();
+    let session = Session::with(&host, "2025-11-25", json!({"elicitation": {}}));
+    let mut call = session.stream(&tool_call(&json!("q"), "test_input_required_result_elicitation", json!({})));
+    assert_eq!(call.message()["method"], "elicitation/create");
+    let mut own = session.listen();
+    assert_eq!(own.next_event().unwrap().id.as_deref(), Some("0-0"));
+    for stream in [&mut call, &mut own] {
+        for _ in 0..3 {
+            assert_eq!(stream.next_event().unwrap().comment.as_deref(), Some("alive"));
+        }
+    }
+}
+
+#[test]
 fn log_messages_come_from_the_level_that_was_set() {
     let host = host();
     let session = Session::open(&host, "2025-11-25");

@@ -87,6 +87,11 @@ impl Legacy {
         Ok(())
     }
 
+    /// The host stops: clients cannot come any more to answer its questions.
+    pub fn hang_up(&self) {
+        self.sessions.iter().for_each(|(_, session)| session.hang_up());
+    }
+
     /// Hears from now on what changes, for a session whose client is there to be told.
     pub fn listen(&self, session: &Arc<Session>) {
         session.listen(self.dispatch.registry().changes(), self.dispatch.limits().listeners_max);

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, RwLock, oneshot};
 
 /// What the handshake said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Session {
     next_ask: AtomicU64,
     ask_time_max: Duration,
     running: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Held for reading while a request is answered whose answer goes to the session's own stream.
+    pub busy: Arc<RwLock<()>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -67,6 +69,7 @@ impl Session {
             next_ask: AtomicU64::new(1),
             ask_time_max: limits.ask_time_max,
             running: Mutex::default(),
+            busy: Arc::default(),
         })
     }
 
@@ -140,9 +143,10 @@ impl Session {
 
     /// The session is over: its streams end, and nobody waits for its client any more.
     pub fn close(&self) {
-        self.hang_up();
+        // In this order, so that nothing is said any more about what ends with it.
         lock(&self.streams).values().for_each(|stream| stream.end());
         lock(&self.running).drain().for_each(|(_, cancelled)| cancelled.notify_one());
+        self.hang_up();
     }
 
     /// The client answers no more questions; what it has asked for goes on.

@@ -181,6 +181,11 @@ impl Reader {
         }
     }
 
+    /// The next event, if it is there already.
+    pub fn take(&mut self) -> Option<(EventId, Arc<[u8]>)> {
+        if let Found::Event(id, event) = self.look() { Some((id, event)) } else { None }
+    }
+
     /// The next event; none at the end of the stream, or when somebody else reads on.
     pub async fn next(&mut self) -> Option<(EventId, Arc<[u8]>)> {
         loop {

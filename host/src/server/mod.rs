@@ -63,6 +63,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
     }
     drop(listener);
     context.drain.send_replace(true);
+    app.legacy().hang_up();
     let drained = tokio::time::timeout(limits.drain_time_max, connections.all_gone()).await;
     if drained.is_err() {
         tracing::warn!(open = connections.open(), "the time to drain is over; what is still running is cut off");

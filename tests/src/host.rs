@@ -2,7 +2,7 @@
 
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Engine, Http, TaskStore, Tasks};
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
 use cofferdam::server;
@@ -19,6 +19,7 @@ pub struct Plugins {
     folder: tempfile::TempDir,
     /// The limits of the host to be.
     pub limits: Limits,
+    http: Http,
     databases: Vec<(String, Database)>,
 }
 
@@ -36,7 +37,7 @@ pub struct TestHost {
 impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), limits, databases: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a temporary folder"), limits, http: Http::default(), databases: Vec::new() }
     }
 }
 
@@ -118,12 +119,26 @@ impl Plugins {
         self
     }
 
+    /// Changes who may call over HTTP, and how.
+    #[must_use]
+    pub fn http(mut self, change: impl FnOnce(&mut Http)) -> Self {
+        change(&mut self.http);
+        self
+    }
+
+    /// Drops in the guest of many tools, with everything that its own manifest asks for.
+    #[must_use]
+    pub fn conformance(self) -> Self {
+        self.with_manifest("conformance", &guest("conformance"), include_str!("../guests/conformance/plugin.toml"))
+    }
+
     /// The configuration of the host to be. Compiled code is shared by all tests of a run, and by the runs.
     #[must_use]
     pub fn config(&self) -> Config {
         Config {
             plugins: self.path(),
             state: target().join("test-state"),
+            http: self.http.clone(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
             // Hosts of other tests have the same folder.
@@ -181,6 +196,11 @@ impl TestHost {
     #[must_use]
     pub fn scratch(&self) -> &Path {
         self.plugins.scratch()
+    }
+
+    /// Tells the host to stop; it answers what is in flight first.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
     }
 }
 

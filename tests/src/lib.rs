@@ -3,5 +3,8 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 pub mod client;
+pub mod events;
 pub mod host;
+pub mod session;
+pub mod stdio;
 pub mod wat;

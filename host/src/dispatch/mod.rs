@@ -20,7 +20,7 @@ pub use exchange::{AskError, Asked, Asking, Exchange, Live};
 pub use listen::{Filter, Listen};
 
 use crate::auth::Principal;
-use crate::caps::client::Outlet;
+use crate::caps::client::{Outlet, Reported};
 use crate::clock::Clock;
 use crate::ids::CallRef;
 use crate::limits::Limits;
@@ -90,7 +90,15 @@ impl Dispatch {
         let meta = request.params.meta.as_ref();
         let level = meta.and_then(|meta| meta.log_level.as_deref());
         let log_level = level.map(parse_level).transpose()?;
-        Ok(Exchange { version: Version::NEWEST, headers, abilities: abilities(request), log_level, outlet, live: None })
+        Ok(Exchange {
+            version: Version::NEWEST,
+            headers,
+            abilities: abilities(request),
+            log_level,
+            outlet,
+            reported: Reported::default(),
+            live: None,
+        })
     }
 
     /// Answers one request with a whole JSON-RPC message. `subscriptions/listen` is not among them: see [`Dispatch::listen`].

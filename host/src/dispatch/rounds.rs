@@ -146,7 +146,12 @@ impl Dispatch {
         let (binding, exchange, meta) = (handling.binding, handling.exchange, handling.request.params.meta.as_ref());
         let token = meta.and_then(|meta| meta.progress_token).map(|token| token.get().into());
         let wanted = binding.guest.talks_to_client() && (token.is_some() || exchange.log_level.is_some());
-        let client = wanted.then(|| ClientChannel::new(Arc::clone(&exchange.outlet), token, exchange.log_level));
+        let client = wanted.then(|| ClientChannel {
+            outlet: Arc::clone(&exchange.outlet),
+            progress_token: token,
+            log_level: exchange.log_level,
+            reported: exchange.reported.clone(),
+        });
         let limits = binding.limits.clone();
         Job {
             ask: Arc::clone(&handling.ask),

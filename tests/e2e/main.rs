@@ -5,6 +5,7 @@ mod connections;
 mod drain;
 mod hostile;
 mod loading;
+mod modern;
 mod protocol;
 mod sdk_clients;
 mod sessions;

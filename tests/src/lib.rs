@@ -3,5 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 pub mod client;
+pub mod events;
 pub mod host;
+pub mod stateless;
 pub mod wat;

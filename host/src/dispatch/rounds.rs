@@ -97,7 +97,12 @@ impl Dispatch {
             let unusable = || CallError::Params("`requestState` is not one of this call, or is too old: begin again".to_owned());
             let fits = text.len() <= self.limits.request_state_bytes_max;
             let now_ms = self.clock.since_epoch_ms();
-            let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten().ok_or_else(unusable)?;
+            let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten();
+            let sealed = sealed.ok_or_else(|| {
+                let (plugin, tenant) = (&handling.binding.plugin, &handling.binding.tenant);
+                tracing::warn!(%plugin, %tenant, method = %handling.request.method, "a client brought a state that is not one of its call");
+                unusable()
+            })?;
             round = Round { responses: sealed.answers, state: sealed.state };
         }
         for (key, value) in answers(params)? {

@@ -11,7 +11,7 @@ use super::{CallError, Dispatch, Tool};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::ids::CallRef;
-use crate::limits::Limits;
+use crate::limits::{CallLimits, Limits};
 use crate::mcp::{Abilities, Request};
 use crate::runtime::{Ask, Call, Done, GuestError, Job, Round};
 use crate::tasks::{self, Owner, Status, Store, StoreError, Task, TaskId};
@@ -109,7 +109,10 @@ struct Work {
     principal: Arc<Principal>,
     abilities: Abilities,
     meta: Option<String>,
+    limits: CallLimits,
     over: Instant,
+    /// Of the run that is in progress.
+    reference: CallRef,
 }
 
 impl Tasks {
@@ -141,7 +144,7 @@ impl Tasks {
     }
 
     /// Follows a call to its end, through every question that it asks.
-    async fn follow(self: Arc<Self>, running: Arc<Running>, id: TaskId, work: Work, mut leg: Leg, mut round: Round) {
+    async fn follow(self: Arc<Self>, running: Arc<Running>, id: TaskId, mut work: Work, mut leg: Leg, mut round: Round) {
         let mut rounds = 0;
         let change = loop {
             rounds += 1;
@@ -171,7 +174,10 @@ impl Tasks {
                 }
             }
             leg = match work.admission.admit(&work.tool.binding).await {
-                Ok(slots) => start(&tokio::runtime::Handle::current(), slots, work.tool.binding.guest.call(work.job(&round)).1),
+                Ok(slots) => {
+                    let job = work.job(&round);
+                    start(&tokio::runtime::Handle::current(), slots, work.tool.binding.guest.call(job).1)
+                }
                 Err(error) => break tasks::Change::failed(error_json(&error)),
             };
         };
@@ -217,8 +223,9 @@ impl Tasks {
 }
 
 impl Work {
-    fn job(&self, round: &Round) -> Job {
-        let binding = &self.tool.binding;
+    /// The next run of the handler.
+    fn job(&mut self, round: &Round) -> Job {
+        self.reference = CallRef::next();
         Job {
             ask: Arc::clone(&self.ask),
             round: Some(round.clone()),
@@ -227,17 +234,17 @@ impl Work {
             client: None,
             meta: self.meta.clone(),
             tag: crate::caps::budget::CallTag {
-                reference: CallRef::next(),
+                reference: self.reference,
                 tenant: self.principal.tenant.clone(),
-                plugin: binding.plugin.clone(),
+                plugin: self.tool.binding.plugin.clone(),
             },
-            limits: binding.limits.clone(),
+            limits: self.limits.clone(),
             deadline: self.over,
         }
     }
 
     fn failed(&self, error: &GuestError) -> CallError {
-        super::failed(&self.tool.binding, error, CallRef::next())
+        super::failed_within(&self.tool.binding, &self.limits, error, self.reference)
     }
 
     /// What a task becomes at the end of its call: what a tool says of its own failure is a result, like any other.
@@ -296,10 +303,10 @@ impl Dispatch {
         job.client = None;
         job.limits.wall_time_max = self.limits.task_wall_time_max;
         job.deadline = Instant::now() + self.limits.task_wall_time_max;
-        let (reference, over, meta) = (job.tag.reference, job.deadline, job.meta.clone());
+        let (reference, over, meta, limits) = (job.tag.reference, job.deadline, job.meta.clone(), job.limits.clone());
         let mut leg = start(&self.long_calls, slots, tool.binding.guest.call(job).1);
         if let Ok(outcome) = tokio::time::timeout(self.limits.task_grace, leg.outcome()).await {
-            let outcome = outcome.map_err(|error| super::failed(&tool.binding, &error, reference))?;
+            let outcome = outcome.map_err(|error| super::failed_within(&tool.binding, &limits, &error, reference))?;
             return match outcome {
                 Ok(Done::InputRequired(wanted)) => self.ask_client(handling, wanted, round, reference).map(Began::Ended),
                 Ok(done) => Ok(Began::Ended(Ended::Done(done, reference))),
@@ -313,7 +320,9 @@ impl Dispatch {
             principal: Arc::clone(handling.principal),
             abilities: handling.exchange.abilities,
             meta,
+            limits,
             over,
+            reference,
         };
         self.become_task(handling, work, leg, round.unwrap_or_default()).await.map(Began::Task)
     }

@@ -16,8 +16,9 @@ use crate::mcp::{Abilities, Request};
 use crate::runtime::{Ask, Call, Done, GuestError, Job, Round};
 use crate::tasks::{self, Owner, Status, Store, StoreError, Task, TaskId};
 use crate::topics::{Change, Changes};
-use crate::wit::cofferdam::mcp::types::Failure;
+use crate::wit::cofferdam::mcp::types::{Failure, InputRequired};
 use crate::wit::exports::cofferdam::mcp::catalog::TaskSupport;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// What a client without the extension lacks.
-const TASKS_MISSING: CallError = CallError::MissingCapability(r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#);
+const TASKS_MISSING: CallError = CallError::MissingCapability(Cow::Borrowed(r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#));
 /// How often expired records are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -115,6 +116,33 @@ struct Work {
     reference: CallRef,
 }
 
+/// The keys that a task has asked under. Clients tell questions apart by them, so a handler that asks again under one gets another one
+/// for it (SEP-2663: a key is used once in a task's life).
+#[derive(Default)]
+struct Keys {
+    /// What clients saw, and the handler's own.
+    shown: HashMap<String, String>,
+}
+
+impl Keys {
+    fn shown(&mut self, mut questions: Vec<Question>) -> Vec<Question> {
+        for question in &mut questions {
+            let own = question.key.clone();
+            let mut times = 1;
+            while self.shown.contains_key(&question.key) {
+                times += 1;
+                question.key = format!("{own}#{times}");
+            }
+            self.shown.insert(question.key.clone(), own);
+        }
+        questions
+    }
+
+    fn own(&self, shown: String) -> String {
+        self.shown.get(&shown).cloned().unwrap_or(shown)
+    }
+}
+
 impl Tasks {
     pub(super) fn new(store: Arc<dyn Store>, changes: Arc<Changes>, limits: Arc<Limits>, clock: Clock) -> Arc<Self> {
         Arc::new(Self { store, running: Mutex::default(), changes, limits, clock })
@@ -145,26 +173,21 @@ impl Tasks {
 
     /// Follows a call to its end, through every question that it asks.
     async fn follow(self: Arc<Self>, running: Arc<Running>, id: TaskId, mut work: Work, mut leg: Leg, mut round: Round) {
-        let mut rounds = 0;
+        let (mut rounds, mut keys) = (0, Keys::default());
         let change = loop {
-            rounds += 1;
-            if rounds > self.limits.rounds_max {
-                break tasks::Change::failed(error_json(&CallError::Rounds(self.limits.rounds_max)));
-            }
             let wanted = match leg.outcome().await {
                 Ok(Ok(Done::InputRequired(wanted))) => wanted,
                 outcome => break work.end(outcome),
             };
             round.state.clone_from(&wanted.state);
-            let questions = match questions(wanted).map_err(|error| work.failed(&error)) {
-                Ok(questions) => questions,
+            let questions = match work.questions(wanted, rounds, self.limits.rounds_max) {
+                Ok(questions) => keys.shown(questions),
                 Err(error) => break tasks::Change::failed(error_json(&error)),
             };
-            if let Err(error) = check_abilities(&questions, work.abilities) {
-                break tasks::Change::failed(error_json(&error));
-            }
+            rounds += 1;
             match tokio::time::timeout_at(work.over, self.ask(&running, &id, questions)).await {
-                Ok(answers) => answers.into_iter().for_each(|(key, value)| {
+                Ok(answers) => answers.into_iter().for_each(|(shown, value)| {
+                    let key = keys.own(shown);
                     round.responses.retain(|(known, _)| *known != key);
                     round.responses.push((key, value));
                 }),
@@ -187,13 +210,14 @@ impl Tasks {
 
     /// Puts questions to the client, and waits until all of them are answered.
     async fn ask(&self, running: &Running, id: &TaskId, questions: Vec<Question>) -> Vec<(String, String)> {
+        // A handler that only wants another round has it at once.
+        if questions.is_empty() {
+            return Vec::new();
+        }
         {
             let mut open = running.open.lock().await;
             self.change(&running.owner, id, tasks::Change::input_required(requests_json(&questions))).await;
             *open = Open { questions, answers: Vec::new() };
-            if open.questions.is_empty() {
-                return Vec::new();
-            }
         }
         running.answered.notified().await;
         std::mem::take(&mut running.open.lock().await.answers)
@@ -241,6 +265,13 @@ impl Work {
             limits: self.limits.clone(),
             deadline: self.over,
         }
+    }
+
+    /// What the client is to be asked, if it can be asked that, and once more.
+    fn questions(&self, wanted: InputRequired, rounds: u32, rounds_max: u32) -> Result<Vec<Question>, CallError> {
+        let questions = questions(wanted).map_err(|error| self.failed(&error))?;
+        check_abilities(&questions, self.abilities)?;
+        if rounds < rounds_max { Ok(questions) } else { Err(CallError::Rounds(rounds_max)) }
     }
 
     fn failed(&self, error: &GuestError) -> CallError {

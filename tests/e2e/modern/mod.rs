@@ -1,6 +1,7 @@
 //! What dispatch does in the stateless era (2026-07-28), over HTTP, with the plugins `conformance` and `curious`.
 
 mod listen;
+mod messages;
 mod pages;
 mod prompts;
 mod resources;

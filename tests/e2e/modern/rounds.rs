@@ -163,6 +163,18 @@ fn c34_nobody_is_asked_what_he_did_not_say_he_can_answer() {
         (url.clone(), "tools/call", tool("test_input_required_result_elicitation"), form.clone()),
         (form.clone(), "tools/call", tool("test_elicitation_url"), url.clone()),
         (json!({"elicitation": {"form": {}}}), "tools/call", tool("test_elicitation_url"), url.clone()),
+        (
+            json!({}),
+            "tools/call",
+            tool("test_input_required_result_multiple_inputs"),
+            json!({"elicitation": {}, "roots": {}, "sampling": {}}),
+        ),
+        (
+            json!({"roots": {}, "elicitation": {"url": {}}}),
+            "tools/call",
+            tool("test_input_required_result_multiple_inputs"),
+            json!({"elicitation": {}, "sampling": {}}),
+        ),
         (json!({}), "prompts/get", json!({"name": "test_input_required_result_prompt"}), form.clone()),
         (json!({}), "resources/read", json!({"uri": "curious://asks"}), form.clone()),
     ] {
@@ -226,6 +238,14 @@ fn a_handler_that_never_stops_asking_is_given_up_in_a_session() {
     assert_eq!((&end["id"], &end["error"]["code"]), (&json!(1), &json!(1005)), "{end}");
     assert_eq!(end["error"]["message"], "the call asked for input more than 3 times");
     assert_eq!(events.message(), None);
+    // What asks as often as it may is answered.
+    let (two, _) = started(plugins().limits(|limits| limits.rounds_max = 2));
+    let session = Session::open(&two, &json!({"elicitation": {}}));
+    let mut events = session.begin("tools/call", &tool("test_input_required_result_multi_round"));
+    for answer in [json!({"name": "Ada"}), json!({"color": "blue"})] {
+        session.answer(&events.expect(), &accepted(answer));
+    }
+    assert_eq!(events.expect()["result"]["content"][0]["text"], "Ada likes blue");
     // A stateless client goes on for as long as it likes: every round is a request of its own.
     let client = client.with(json!({"elicitation": {}}));
     let call = tool("ask_forever");

@@ -100,6 +100,26 @@ fn a_task_is_there_as_soon_as_its_handle_is_and_for_other_connections() {
 }
 
 #[test]
+fn who_leaves_before_the_handle_is_there_cancels_the_call() {
+    let (host, client) = started(plugins().limits(|limits| {
+        limits.task_grace = Duration::from_secs(3600);
+        limits.plugin_calls_max = 1;
+        limits.queue_wait_max = Duration::from_millis(20);
+    }));
+    let client = client.with_tasks();
+    let greet_until = |status: u16| {
+        let tries = 0..3_000;
+        assert!(tries.into_iter().any(|_| client.call("greet", json!({"name": "Ada"})).status == status), "never {status}");
+    };
+    let mut leaver = tests::client::connect(host.address);
+    let text = client.text(&json!(1), "tools/call", json!({"name": "slow_compute", "arguments": {"seconds": FOREVER_S}}));
+    std::io::Write::write_all(&mut leaver, text.as_bytes()).unwrap();
+    greet_until(429);
+    drop(leaver);
+    greet_until(200);
+}
+
+#[test]
 fn a_tool_that_says_it_failed_completes_and_a_trap_fails() {
     let (_host, client) = open(plugins());
     let (says, traps) = (begin(&client, "failing_job", json!({})), begin(&client, "protocol_error_job", json!({})));
@@ -162,6 +182,52 @@ fn a_task_asks_and_takes_answers_one_by_one() {
     assert_eq!((&task["status"], &task["result"]["content"][0]["text"]), (&json!("completed"), &json!("Hello, Ada Lovelace!")));
     update(json!({"second": accepted(json!({"name": "Hopper"}))}));
     assert_eq!(get(&client, &id), task);
+}
+
+#[test]
+fn a_task_that_asks_again_asks_under_another_key() {
+    let (_host, client) = open(plugins());
+    let id = begin(&client, "multi_input", json!({}));
+    let keys = |task: &Value| task["inputRequests"].as_object().unwrap_or_else(|| panic!("{task}")).keys().cloned().collect::<Vec<_>>();
+    let update = |responses: Value| tell(&client, "tasks/update", json!({"taskId": id, "inputResponses": responses}));
+    let (ada, odd) = (accepted(json!({"name": "Ada"})), accepted(json!({"name": 5})));
+    assert_eq!(keys(&settled(&client, &id)), ["first", "second"]);
+    update(json!({"first": odd, "second": ada}));
+    assert_eq!(keys(&settled(&client, &id)), ["first#2"]);
+    // The key of the question that was answered stands for nothing any more.
+    update(json!({"first": ada}));
+    assert_eq!(keys(&get(&client, &id)), ["first#2"]);
+    update(json!({"first#2": odd}));
+    assert_eq!(keys(&settled(&client, &id)), ["first#3"]);
+    update(json!({"first#3": accepted(json!({"name": "Grace"}))}));
+    assert_eq!(settled(&client, &id)["result"]["content"][0]["text"], "Hello, Grace Ada!");
+}
+
+#[test]
+fn a_task_asks_only_so_often() {
+    let (_host, client) = open(plugins().limits(|limits| limits.rounds_max = 2));
+    let id = begin(&client, "ask_forever_slowly", json!({}));
+    for round in 0..2 {
+        let key = format!("question_{round}");
+        assert!(settled(&client, &id)["inputRequests"][&key].is_object());
+        tell(&client, "tasks/update", json!({"taskId": id, "inputResponses": {key: accepted(json!({"name": "Ada"}))}}));
+    }
+    let task = settled(&client, &id);
+    assert_eq!((&task["status"], &task["error"]["code"]), (&json!("failed"), &json!(1005)), "{task}");
+    assert_eq!(task["error"]["message"], "the call asked for input more than 2 times");
+}
+
+#[test]
+fn a_task_that_only_wants_another_round_has_it() {
+    let (_host, client) = open(plugins());
+    let id = begin(&client, "one_round_more_slowly", json!({}));
+    // It never waits for a client that has nothing to answer.
+    let task = settled(&client, &id);
+    assert_eq!(
+        (&task["status"], &task["result"]["content"][0]["text"]),
+        (&json!("completed"), &json!("kept without a question")),
+        "{task}"
+    );
 }
 
 #[test]

@@ -1,9 +1,15 @@
 //! Asks and tells more than it should: what a host has to bound, and what an ordinary plugin does not do.
 
+#![allow(clippy::disallowed_methods, reason = "tasks take their time")]
+
 #[cofferdam_plugin::plugin]
 mod curious {
     use cofferdam_plugin::prelude::*;
+    use core::time::Duration;
+    use std::thread::sleep;
 
+    /// Long enough for a host to make a task of the call, when it wants to.
+    const A_MOMENT: Duration = Duration::from_millis(100);
     /// More than a client is ever told at once.
     const MANY: u32 = 150;
 
@@ -21,6 +27,20 @@ mod curious {
         cx.keep(&(round + 1))?;
         let Name { name } = cx.elicit(format!("question_{round}"), "And now?")?;
         Ok(format!("{name} answered a question that was not asked yet"))
+    }
+
+    /// Does the same as a task
+    #[query(task = "optional")]
+    fn ask_forever_slowly(cx: &Context) -> Result<String> {
+        sleep(A_MOMENT);
+        ask_forever(cx)
+    }
+
+    /// Has nothing to ask, and wants one round more as a task
+    #[query(task = "optional")]
+    fn one_round_more_slowly(cx: &Context) -> Result<String> {
+        sleep(A_MOMENT);
+        one_round_more(cx)
     }
 
     /// Has nothing to ask, and wants one round more

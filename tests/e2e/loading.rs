@@ -69,6 +69,31 @@ fn a_grant_that_the_operator_does_not_offer_is_refused() {
 }
 
 #[test]
+fn what_was_not_granted_is_refused_with_the_lines_to_write() {
+    let bytes = guest("conformance");
+    let manifest = |grants: &str| format!("name = \"conformance\"\nprefix = \"\"\n{grants}");
+    for (grants, missing) in [
+        ("", "[grants.client]"),
+        ("[grants.changes]\n", "[grants.client]"),
+        ("[grants.client]\n", "[grants.changes]"),
+        ("[grants.client]\n[grants.changes]\n", ""),
+    ] {
+        let host = Plugins::new().with_manifest("conformance", &bytes, &manifest(grants)).start();
+        if missing.is_empty() {
+            assert!(matches!(host.state("conformance"), State::Loaded { grants, .. } if *grants == ["client", "changes"]));
+            continue;
+        }
+        let reason = host.refusal("conformance");
+        let interface = if missing == "[grants.client]" { "cofferdam:mcp/client@0.1.0" } else { "cofferdam:mcp/changes@0.1.0" };
+        assert!(reason.contains(interface) && reason.contains("plugin.toml") && reason.contains(missing), "{grants:?}: {reason}");
+        assert_eq!(client::call(host.address, "greet", json!({"name": "Ada"})).code(), -32602);
+    }
+    // A bare component has no manifest to write it in.
+    let host = Plugins::new().bare("conformance", &bytes).start();
+    assert!(host.refusal("conformance").contains("[grants."), "{}", host.refusal("conformance"));
+}
+
+#[test]
 fn a_bad_manifest_stops_nobody_else() {
     let echo = wat::component("echo-bare");
     let host = Plugins::new()

@@ -8,6 +8,7 @@ mod drain;
 mod hostile;
 mod http_sse;
 mod loading;
+mod modern;
 mod plain;
 mod protocol;
 mod questions;

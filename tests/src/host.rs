@@ -21,6 +21,7 @@ pub struct Plugins {
     pub limits: Limits,
     http: Http,
     databases: Vec<(String, Database)>,
+    tasks: TaskStore,
 }
 
 /// A host that serves until it is dropped.
@@ -37,7 +38,8 @@ pub struct TestHost {
 impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), limits, http: Http::default(), databases: Vec::new() }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory }
     }
 }
 
@@ -102,6 +104,19 @@ impl Plugins {
         plugins
     }
 
+    /// Drops in a guest of `tests/guests` with the manifest that it has there.
+    #[must_use]
+    pub fn fixture(self, name: &str) -> Self {
+        self.with_manifest(name, &guest(name), &manifest(name))
+    }
+
+    /// Keeps tasks in a file, so that they are still there when the host starts again.
+    #[must_use]
+    pub fn tasks_in_file(mut self) -> Self {
+        self.tasks = TaskStore::Sqlite;
+        self
+    }
+
     /// Offers a SQLite database that is made from SQL text.
     #[must_use]
     pub fn database(mut self, name: &str, sql: &str) -> Self {
@@ -135,14 +150,15 @@ impl Plugins {
     /// The configuration of the host to be. Compiled code is shared by all tests of a run, and by the runs.
     #[must_use]
     pub fn config(&self) -> Config {
+        // Hosts of other tests have the shared folder as well; what is kept for one host alone is kept in its own.
+        let state = if self.tasks == TaskStore::Memory { target().join("test-state") } else { self.folder.path().join("state") };
         Config {
             plugins: self.path(),
-            state: target().join("test-state"),
+            state,
             http: self.http.clone(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
-            // Hosts of other tests have the same folder.
-            tasks: Tasks { store: TaskStore::Memory },
+            tasks: Tasks { store: self.tasks },
             ..Config::default()
         }
     }
@@ -202,6 +218,14 @@ impl TestHost {
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
+
+    /// Ends the host, and starts another one with the same files.
+    #[must_use]
+    pub fn restart(mut self) -> Self {
+        let plugins = std::mem::take(&mut self.plugins);
+        drop(self);
+        plugins.start()
+    }
 }
 
 impl Drop for TestHost {
@@ -225,6 +249,13 @@ pub fn target() -> PathBuf {
 pub fn guest(name: &str) -> Vec<u8> {
     let file = target().join("guests/wasm32-wasip2/release").join(format!("{}.wasm", name.replace('-', "_")));
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}; run `make guests plugins` first", file.display()))
+}
+
+/// The manifest of a guest of `tests/guests`.
+#[must_use]
+pub fn manifest(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(name).join("plugin.toml");
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// The binary that `make host` has built.

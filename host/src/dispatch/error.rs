@@ -4,6 +4,7 @@ use crate::ids::CallRef;
 use crate::limits::CallLimits;
 use crate::mcp::{Version, code};
 use crate::runtime::{GuestError, Limit};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How a request ends without a result.
@@ -39,7 +40,7 @@ pub enum CallError {
     },
     /// The client did not declare what the call needs of it: `ClientCapabilities` as JSON text.
     #[error("the request has to declare a capability of the client that it needs: {0}")]
-    MissingCapability(&'static str),
+    MissingCapability(Cow<'static, str>),
     /// The client was asked for input too often.
     #[error("the call asked for input more than {0} times")]
     Rounds(u32),

@@ -1,6 +1,6 @@
 //! `subscriptions/listen` (2026-07-28, subscriptions): one long answer that tells what changed.
 
-use super::{CallError, Dispatch};
+use super::{CallError, Dispatch, params};
 use crate::auth::Principal;
 use crate::mcp::{Request, notice};
 use crate::topics::{Change, Listener, Listening, Listing};
@@ -119,8 +119,7 @@ impl Dispatch {
             return Err(CallError::TenantBusy);
         }
         let wanted = request.params.notifications.ok_or_else(|| CallError::Params("`notifications` is missing".to_owned()))?;
-        let wanted: Wanted =
-            serde_json::from_str(wanted.get()).map_err(|error| CallError::Params(format!("`notifications` are wrong: {error}")))?;
+        let wanted: Wanted = params::object(wanted, "notifications")?;
         let filter = self.filter(principal, request, wanted).await?;
         let id = request.id.as_json().to_owned();
         let acknowledged = acknowledged(&id, &filter);

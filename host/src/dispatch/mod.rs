@@ -23,7 +23,7 @@ use crate::auth::Principal;
 use crate::caps::client::{Outlet, Reported};
 use crate::clock::Clock;
 use crate::ids::CallRef;
-use crate::limits::Limits;
+use crate::limits::{CallLimits, Limits};
 use crate::mcp::{Abilities, Request, Version, headers, strict};
 use crate::registry::{Binding, Found, Listed, Registry, Tool};
 use crate::runtime::{Ask, Done, Export, GuestError, Reference};
@@ -299,6 +299,11 @@ fn wrong_kind() -> GuestError {
 
 /// Tells the log what happened and the client where to ask.
 fn failed(binding: &Binding, error: &GuestError, reference: CallRef) -> CallError {
+    failed_within(binding, &binding.limits, error, reference)
+}
+
+/// The same for a call that had other limits than its binding's.
+fn failed_within(binding: &Binding, limits: &CallLimits, error: &GuestError, reference: CallRef) -> CallError {
     let (plugin, revision, tenant) = (&binding.plugin, binding.revision.short(), &binding.tenant);
     let inside = crate::caps::host::escape(&error.to_string());
     if matches!(error, GuestError::HostPanic(_)) {
@@ -306,5 +311,5 @@ fn failed(binding: &Binding, error: &GuestError, reference: CallRef) -> CallErro
     } else {
         tracing::warn!(%reference, %plugin, %revision, %tenant, error = inside, "a call failed");
     }
-    CallError::from_guest(error, &binding.limits, reference)
+    CallError::from_guest(error, limits, reference)
 }

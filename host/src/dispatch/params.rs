@@ -4,6 +4,8 @@ use super::CallError;
 use crate::mcp::{Params, strict};
 use crate::registry::offers::Prompt;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// What an argument that is being completed belongs to.
@@ -57,19 +59,24 @@ pub(super) fn completion(params: &Params<'_>) -> Result<Completion, CallError> {
         value: String,
     }
     let missing = |what: &str| CallError::Params(format!("`{what}` is missing"));
-    let wrong = |what: &str, error: &serde_json::Error| CallError::Params(format!("`{what}` is wrong: {error}"));
-    let reference = params.reference.ok_or_else(|| missing("ref"))?;
-    let reference = serde_json::from_str(reference.get()).map_err(|error| wrong("ref", &error))?;
-    let argument = params.argument.ok_or_else(|| missing("argument"))?;
-    let Argument { name, value } = serde_json::from_str(argument.get()).map_err(|error| wrong("argument", &error))?;
+    let reference = object(params.reference.ok_or_else(|| missing("ref"))?, "ref")?;
+    let Argument { name, value } = object(params.argument.ok_or_else(|| missing("argument"))?, "argument")?;
     let mut others = Vec::new();
     if let Some(context) = params.context {
-        let context: Map<String, Value> = serde_json::from_str(context.get()).map_err(|error| wrong("context", &error))?;
+        let context: Map<String, Value> = object(context, "context")?;
         if let Some(known) = context.get("arguments") {
             others = texts(&known.to_string(), "context.arguments")?;
         }
     }
     Ok(Completion { reference, argument: (name, value), others })
+}
+
+/// Reads a parameter that has to be an object. Serde alone would take an array of an object's values for it.
+pub(super) fn object<T: DeserializeOwned>(raw: &RawValue, what: &str) -> Result<T, CallError> {
+    if !raw.get().starts_with('{') {
+        return Err(CallError::Params(format!("`{what}` has to be an object")));
+    }
+    serde_json::from_str(raw.get()).map_err(|error| CallError::Params(format!("`{what}` is wrong: {error}")))
 }
 
 fn texts(json: &str, what: &str) -> Result<Vec<(String, String)>, CallError> {

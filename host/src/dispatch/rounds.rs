@@ -21,6 +21,8 @@ use tokio::time::Instant;
 const QUESTIONS_MAX: usize = 16;
 /// A question's key.
 const KEY_BYTES_MAX: usize = 128;
+/// The same as clients see it, which may have a number behind it.
+const SHOWN_KEY_BYTES_MAX: usize = KEY_BYTES_MAX + 16;
 
 /// One request on its way through a handler.
 pub(super) struct Handling<'a> {
@@ -55,7 +57,7 @@ impl Dispatch {
     /// Runs a handler until it is done, or until the client has to send another request.
     pub(super) async fn run(&self, handling: &Handling<'_>) -> Result<Ended, CallError> {
         let mut round = self.first_round(handling)?;
-        for _ in 0..self.limits.rounds_max {
+        for asked in 0..=self.limits.rounds_max {
             let (outcome, reference) = self.invoke(self.job(handling, round.clone()), handling.binding).await?;
             let wanted = match outcome {
                 Err(failure) => return Ok(Ended::Failed(failure)),
@@ -63,6 +65,9 @@ impl Dispatch {
                 Ok(done) => return Ok(Ended::Done(done, reference)),
             };
             let Some(live) = handling.exchange.live else { return self.ask_client(handling, wanted, round, reference) };
+            if asked == self.limits.rounds_max {
+                break;
+            }
             let mut answered = round.unwrap_or_default();
             answered.state.clone_from(&wanted.state);
             let asked = self.questions(handling, wanted, reference)?;
@@ -94,15 +99,16 @@ impl Dispatch {
         }
         let mut round = Round::default();
         if let Some(text) = &params.request_state {
-            let unusable = || {
-                let Principal { tenant, subject, .. } = &**handling.principal;
-                let (plugin, method) = (&handling.binding.plugin, &handling.request.method);
-                tracing::warn!(%tenant, subject, %plugin, %method, "a request came with a state that is not its own, or too old: refused");
-                CallError::Params("`requestState` is not one of this call, or is too old: begin again".to_owned())
-            };
+            let unusable = || CallError::Params("`requestState` is not one of this call, or is too old: begin again".to_owned());
             let fits = text.len() <= self.limits.request_state_bytes_max;
             let now_ms = self.clock.since_epoch_ms();
-            let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten().ok_or_else(unusable)?;
+            let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten();
+            let sealed = sealed.ok_or_else(|| {
+                let Principal { tenant, subject, .. } = &**handling.principal;
+                let (plugin, method) = (&handling.binding.plugin, &handling.request.method);
+                tracing::warn!(%tenant, subject, %plugin, %method, "a client brought a state that is not one of its call: refused");
+                unusable()
+            })?;
             round = Round { responses: sealed.answers, state: sealed.state };
         }
         for (key, value) in answers(params)? {
@@ -201,7 +207,7 @@ pub(super) fn answers(params: &Params<'_>) -> Result<Vec<(String, String)>, Call
     if object.len() > QUESTIONS_MAX * 2 {
         return Err(wrong(format!("are more than {}", QUESTIONS_MAX * 2)));
     }
-    let usable = object.into_iter().filter(|(key, value)| value.is_object() && key.len() <= KEY_BYTES_MAX);
+    let usable = object.into_iter().filter(|(key, value)| value.is_object() && key.len() <= SHOWN_KEY_BYTES_MAX);
     Ok(usable.map(|(key, value)| (key, value.to_string())).collect())
 }
 
@@ -232,24 +238,35 @@ pub(super) fn questions(wanted: InputRequired) -> Result<Vec<Question>, GuestErr
     Ok(questions)
 }
 
-/// A client is never asked what it did not say that it can answer.
+/// A client is never asked what it did not say that it can answer: it is told everything that it would have to say.
 pub(super) fn check_abilities(questions: &[Question], abilities: Abilities) -> Result<(), CallError> {
+    let mut missing = Abilities::default();
     for Question { asking, .. } in questions {
         let by_url = || {
             let params = serde_json::from_str::<Value>(&asking.params);
             params.is_ok_and(|params| params.get("mode").is_some_and(|mode| mode == "url"))
         };
-        let (able, missing) = match asking.method {
-            "roots/list" => (abilities.roots, r#"{"roots":{}}"#),
-            "sampling/createMessage" => (abilities.sampling, r#"{"sampling":{}}"#),
-            _ if by_url() => (abilities.elicitation_url, r#"{"elicitation":{"url":{}}}"#),
-            _ => (abilities.elicitation_form, r#"{"elicitation":{}}"#),
-        };
-        if !able {
-            return Err(CallError::MissingCapability(missing));
+        match asking.method {
+            "roots/list" => missing.roots |= !abilities.roots,
+            "sampling/createMessage" => missing.sampling |= !abilities.sampling,
+            _ if by_url() => missing.elicitation_url |= !abilities.elicitation_url,
+            _ => missing.elicitation_form |= !abilities.elicitation_form,
         }
     }
-    Ok(())
+    if missing == Abilities::default() {
+        return Ok(());
+    }
+    // Without a mode, elicitation is by form.
+    let elicitation = match (missing.elicitation_form, missing.elicitation_url) {
+        (false, false) => None,
+        (true, false) => Some(r#""elicitation":{}"#),
+        (false, true) => Some(r#""elicitation":{"url":{}}"#),
+        (true, true) => Some(r#""elicitation":{"form":{},"url":{}}"#),
+    };
+    let roots = missing.roots.then_some(r#""roots":{}"#);
+    let sampling = missing.sampling.then_some(r#""sampling":{}"#);
+    let members: Vec<_> = [elicitation, roots, sampling].into_iter().flatten().collect();
+    Err(CallError::MissingCapability(format!("{{{}}}", members.join(",")).into()))
 }
 
 /// `inputRequests` as a JSON object.

@@ -11,13 +11,14 @@ use super::{CallError, Dispatch, Tool};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::ids::CallRef;
-use crate::limits::Limits;
+use crate::limits::{CallLimits, Limits};
 use crate::mcp::{Abilities, Request};
 use crate::runtime::{Ask, Call, Done, GuestError, Job, Round};
 use crate::tasks::{self, Owner, Status, Store, StoreError, Task, TaskId};
 use crate::topics::{Change, Changes};
-use crate::wit::cofferdam::mcp::types::Failure;
+use crate::wit::cofferdam::mcp::types::{Failure, InputRequired};
 use crate::wit::exports::cofferdam::mcp::catalog::TaskSupport;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// What a client without the extension lacks.
-const TASKS_MISSING: CallError = CallError::MissingCapability(r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#);
+const TASKS_MISSING: CallError = CallError::MissingCapability(Cow::Borrowed(r#"{"extensions":{"io.modelcontextprotocol/tasks":{}}}"#));
 /// How often expired records are removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -109,7 +110,37 @@ struct Work {
     principal: Arc<Principal>,
     abilities: Abilities,
     meta: Option<String>,
+    limits: CallLimits,
     over: Instant,
+    /// Of the run that is in progress.
+    reference: CallRef,
+}
+
+/// The keys that a task has asked under. Clients tell questions apart by them, so a handler that asks again under one gets another one
+/// for it (SEP-2663: a key is used once in a task's life).
+#[derive(Default)]
+struct Keys {
+    /// What clients saw, and the handler's own.
+    shown: HashMap<String, String>,
+}
+
+impl Keys {
+    fn shown(&mut self, mut questions: Vec<Question>) -> Vec<Question> {
+        for question in &mut questions {
+            let own = question.key.clone();
+            let mut times = 1;
+            while self.shown.contains_key(&question.key) {
+                times += 1;
+                question.key = format!("{own}#{times}");
+            }
+            self.shown.insert(question.key.clone(), own);
+        }
+        questions
+    }
+
+    fn own(&self, shown: String) -> String {
+        self.shown.get(&shown).cloned().unwrap_or(shown)
+    }
 }
 
 impl Tasks {
@@ -141,27 +172,22 @@ impl Tasks {
     }
 
     /// Follows a call to its end, through every question that it asks.
-    async fn follow(self: Arc<Self>, running: Arc<Running>, id: TaskId, work: Work, mut leg: Leg, mut round: Round) {
-        let mut rounds = 0;
+    async fn follow(self: Arc<Self>, running: Arc<Running>, id: TaskId, mut work: Work, mut leg: Leg, mut round: Round) {
+        let (mut rounds, mut keys) = (0, Keys::default());
         let change = loop {
-            rounds += 1;
-            if rounds > self.limits.rounds_max {
-                break tasks::Change::failed(error_json(&CallError::Rounds(self.limits.rounds_max)));
-            }
             let wanted = match leg.outcome().await {
                 Ok(Ok(Done::InputRequired(wanted))) => wanted,
                 outcome => break work.end(outcome),
             };
             round.state.clone_from(&wanted.state);
-            let questions = match questions(wanted).map_err(|error| work.failed(&error)) {
-                Ok(questions) => questions,
+            let questions = match work.questions(wanted, rounds, self.limits.rounds_max) {
+                Ok(questions) => keys.shown(questions),
                 Err(error) => break tasks::Change::failed(error_json(&error)),
             };
-            if let Err(error) = check_abilities(&questions, work.abilities) {
-                break tasks::Change::failed(error_json(&error));
-            }
+            rounds += 1;
             match tokio::time::timeout_at(work.over, self.ask(&running, &id, questions)).await {
-                Ok(answers) => answers.into_iter().for_each(|(key, value)| {
+                Ok(answers) => answers.into_iter().for_each(|(shown, value)| {
+                    let key = keys.own(shown);
                     round.responses.retain(|(known, _)| *known != key);
                     round.responses.push((key, value));
                 }),
@@ -171,7 +197,10 @@ impl Tasks {
                 }
             }
             leg = match work.admission.admit(&work.tool.binding).await {
-                Ok(slots) => start(&tokio::runtime::Handle::current(), slots, work.tool.binding.guest.call(work.job(&round)).1),
+                Ok(slots) => {
+                    let job = work.job(&round);
+                    start(&tokio::runtime::Handle::current(), slots, work.tool.binding.guest.call(job).1)
+                }
                 Err(error) => break tasks::Change::failed(error_json(&error)),
             };
         };
@@ -181,13 +210,14 @@ impl Tasks {
 
     /// Puts questions to the client, and waits until all of them are answered.
     async fn ask(&self, running: &Running, id: &TaskId, questions: Vec<Question>) -> Vec<(String, String)> {
+        // A handler that only wants another round has it at once.
+        if questions.is_empty() {
+            return Vec::new();
+        }
         {
             let mut open = running.open.lock().await;
             self.change(&running.owner, id, tasks::Change::input_required(requests_json(&questions))).await;
             *open = Open { questions, answers: Vec::new() };
-            if open.questions.is_empty() {
-                return Vec::new();
-            }
         }
         running.answered.notified().await;
         std::mem::take(&mut running.open.lock().await.answers)
@@ -217,8 +247,9 @@ impl Tasks {
 }
 
 impl Work {
-    fn job(&self, round: &Round) -> Job {
-        let binding = &self.tool.binding;
+    /// The next run of the handler.
+    fn job(&mut self, round: &Round) -> Job {
+        self.reference = CallRef::next();
         Job {
             ask: Arc::clone(&self.ask),
             round: Some(round.clone()),
@@ -227,17 +258,24 @@ impl Work {
             client: None,
             meta: self.meta.clone(),
             tag: crate::caps::budget::CallTag {
-                reference: CallRef::next(),
+                reference: self.reference,
                 tenant: self.principal.tenant.clone(),
-                plugin: binding.plugin.clone(),
+                plugin: self.tool.binding.plugin.clone(),
             },
-            limits: binding.limits.clone(),
+            limits: self.limits.clone(),
             deadline: self.over,
         }
     }
 
+    /// What the client is to be asked, if it can be asked that, and once more.
+    fn questions(&self, wanted: InputRequired, rounds: u32, rounds_max: u32) -> Result<Vec<Question>, CallError> {
+        let questions = questions(wanted).map_err(|error| self.failed(&error))?;
+        check_abilities(&questions, self.abilities)?;
+        if rounds < rounds_max { Ok(questions) } else { Err(CallError::Rounds(rounds_max)) }
+    }
+
     fn failed(&self, error: &GuestError) -> CallError {
-        super::failed(&self.tool.binding, error, CallRef::next())
+        super::failed_within(&self.tool.binding, &self.limits, error, self.reference)
     }
 
     /// What a task becomes at the end of its call: what a tool says of its own failure is a result, like any other.
@@ -296,10 +334,10 @@ impl Dispatch {
         job.client = None;
         job.limits.wall_time_max = self.limits.task_wall_time_max;
         job.deadline = Instant::now() + self.limits.task_wall_time_max;
-        let (reference, over, meta) = (job.tag.reference, job.deadline, job.meta.clone());
+        let (reference, over, meta, limits) = (job.tag.reference, job.deadline, job.meta.clone(), job.limits.clone());
         let mut leg = start(&self.long_calls, slots, tool.binding.guest.call(job).1);
         if let Ok(outcome) = tokio::time::timeout(self.limits.task_grace, leg.outcome()).await {
-            let outcome = outcome.map_err(|error| super::failed(&tool.binding, &error, reference))?;
+            let outcome = outcome.map_err(|error| super::failed_within(&tool.binding, &limits, &error, reference))?;
             return match outcome {
                 Ok(Done::InputRequired(wanted)) => self.ask_client(handling, wanted, round, reference).map(Began::Ended),
                 Ok(done) => Ok(Began::Ended(Ended::Done(done, reference))),
@@ -313,7 +351,9 @@ impl Dispatch {
             principal: Arc::clone(handling.principal),
             abilities: handling.exchange.abilities,
             meta,
+            limits,
             over,
+            reference,
         };
         self.become_task(handling, work, leg, round.unwrap_or_default()).await.map(Began::Task)
     }

@@ -103,6 +103,8 @@ pub(super) fn listen(listen: Listen, mut drain: watch::Receiver<bool>, limits: &
         let mut next = frame(None, listen.acknowledged());
         while frames.send(next).await.is_ok() {
             next = tokio::select! {
+                // What has happened before the end is told before it.
+                biased;
                 message = listen.next() => frame(None, &message),
                 _ = alive.tick() => ALIVE,
                 _ = drain.wait_for(|drain| *drain) => {

@@ -262,7 +262,7 @@ mod tests {
             (|_| CallError::unknown("tool", ""), -32602, 200, 200),
             (|_| CallError::no_resource("", Version::NEWEST), -32602, 200, 200),
             (|_| CallError::no_resource("", Version::NEWEST_LEGACY), -32002, 200, 200),
-            (|_| CallError::MissingCapability("{}"), -32021, 400, 200),
+            (|_| CallError::MissingCapability("{}".into()), -32021, 400, 200),
             (|_| CallError::Rounds(1), 1005, 200, 200),
             (|_| CallError::Handler(String::new()), 1005, 200, 200),
             (|_| CallError::TenantBusy, 1001, 429, 429),

@@ -267,6 +267,8 @@ async fn listen(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, CallE
     shared.out.send(listen.acknowledged().to_vec());
     loop {
         tokio::select! {
+            // What has happened before the end is told before it.
+            biased;
             message = listen.next() => drop(shared.out.send(message)),
             _ = ended.wait_for(|ended| *ended) => return Ok(listen.end()),
         }

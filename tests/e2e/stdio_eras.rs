@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use tests::host::Plugins;
-use tests::session::tool_call;
+use tests::session::{initialize, tool_call};
 use tests::stdio::Stdio;
 
 fn modern(id: &Value, method: &str, mut params: Value) -> Value {
@@ -193,4 +193,21 @@ fn calls_of_a_session_are_answered_when_the_input_ends() {
     stdio.send(&json!({"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": call}));
     let rest = stdio.end();
     assert_eq!((rest.len(), &rest[0]["result"]["content"][0]["text"]), (1, &json!("slow_compute: computed for 0.2 s")));
+}
+
+#[test]
+fn a_second_handshake_begins_anew() {
+    let mut stdio = Stdio::with_session(Plugins::new().conformance(), "2025-06-18", json!({"elicitation": {}}));
+    let question = stdio.ask(&tool_call(&json!("old"), "test_input_required_result_elicitation", json!({})));
+    assert_eq!(question["method"], "elicitation/create");
+    stdio.send(&initialize("2025-11-25", json!({})));
+    // The call of the first session is not left waiting for an answer that cannot come.
+    let mut answers = [stdio.read(), stdio.read()];
+    answers.sort_by_key(|answer| answer["id"].is_string());
+    assert_eq!(answers[0]["result"]["protocolVersion"], "2025-11-25");
+    let result = json!({"content": [{"type": "text", "text": "the client is gone"}], "isError": true});
+    assert_eq!((&answers[1]["id"], &answers[1]["result"]), (&json!("old"), &result));
+    // What the first one said that it can do is forgotten.
+    let refused = stdio.ask(&tool_call(&json!("new"), "test_input_required_result_elicitation", json!({})));
+    assert_eq!((&refused["id"], &refused["result"]["isError"]), (&json!("new"), &json!(true)));
 }

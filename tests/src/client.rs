@@ -115,8 +115,11 @@ pub fn read(stream: &mut TcpStream) -> Answer {
     Answer { status, headers, body: String::from_utf8(body).expect("UTF-8") }
 }
 
-/// Status, header fields, and what came of the body with them; none when the connection was closed without an answer.
-pub(crate) fn read_head(stream: &mut TcpStream) -> Option<(u16, Vec<(String, String)>, Vec<u8>)> {
+/// Status, header fields, and what came of the body with them.
+pub(crate) type Head = (u16, Vec<(String, String)>, Vec<u8>);
+
+/// Reads the head of one answer; none when the connection was closed without an answer.
+pub(crate) fn read_head(stream: &mut TcpStream) -> Option<Head> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
     let head_end = loop {

@@ -242,7 +242,10 @@ async fn respond_to(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, L
         let (negotiated, body) = legacy::initialize(dispatch, request.id, &request.params).await?;
         let session = Session::new(Arc::clone(principal), negotiated, outlet, dispatch.limits());
         session.listen(dispatch.registry().changes(), dispatch.limits().listeners_max);
-        shared.session.replace(Some(session));
+        if let Some(before) = shared.session.replace(Some(session)) {
+            // What the client sends from now on is not for that one.
+            before.hang_up();
+        }
         return Ok(body);
     }
     let session = shared.session.borrow().clone();

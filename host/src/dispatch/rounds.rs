@@ -236,7 +236,8 @@ pub(super) fn questions(wanted: InputRequired) -> Result<Vec<Question>, GuestErr
 pub(super) fn check_abilities(questions: &[Question], abilities: Abilities) -> Result<(), CallError> {
     let mut missing = Abilities::default();
     for Question { asking, .. } in questions {
-        let by_url = || serde_json::from_str::<Value>(&asking.params).is_ok_and(|params| params["mode"] == "url");
+        let is_url = |params: Value| params.get("mode").is_some_and(|mode| mode == "url");
+        let by_url = || serde_json::from_str::<Value>(&asking.params).is_ok_and(is_url);
         match asking.method {
             "roots/list" => missing.roots |= !abilities.roots,
             "sampling/createMessage" => missing.sampling |= !abilities.sampling,

@@ -30,10 +30,11 @@ plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 .PHONY: guests
 guests: host  ## Build the guests that the tests and benchmarks run
 	$(GUEST_BUILD) --manifest-path tests/guests/Cargo.toml
+	tests/guests/plain/build.sh $(GUEST_OUT)
 	target/release/wat echo-bare $(GUEST_OUT)/echo-bare.wasm
 
 .PHONY: test
-test: lint host plugins guests sdk-test clients  ## Everything that CI runs
+test: lint host plugins guests sdk-test clients conformance  ## Everything that CI runs
 	$(CARGO) test --release --workspace
 	tests/clients/run.sh
 
@@ -51,6 +52,11 @@ sdk-test:  ## The guest SDK's own tests, and those of the guests, on this machin
 .PHONY: clients
 clients:  ## Install the official clients that the tests run
 	tests/clients/install.sh
+
+.PHONY: conformance
+conformance: host guests  ## Install and run the official conformance suite
+	tests/conformance/install.sh
+	tests/conformance/run.sh
 
 .PHONY: bench
 bench: host plugins guests  ## Print the benchmark as ratios from one run

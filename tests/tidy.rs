@@ -27,6 +27,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wasmtime_wasi", &["runtime"]),
     ("hyper", &["server"]),
     ("hyper_util", &["server"]),
+    ("wit_parser", &["runtime"]),
+    ("wit_component", &["runtime"]),
     ("rusqlite", &["caps", "tasks"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),

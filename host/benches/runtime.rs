@@ -18,7 +18,8 @@ use cofferdam::caps::budget::CallTag;
 use cofferdam::clock::Clock;
 use cofferdam::ids::{CallRef, PluginName, RevisionId, TenantId};
 use cofferdam::limits::Limits;
-use cofferdam::runtime::{self, CodeCache, Engine, Guest, Handler, Job};
+use cofferdam::mcp::Abilities;
+use cofferdam::runtime::{self, Ask, CodeCache, Engine, Granted, Guest, Handler, Job, Sources};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use timing::{Batches, per_call};
@@ -52,8 +53,8 @@ fn load(engine: &Engine, file: &Path) -> Arc<Guest> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let component = runtime.block_on(CodeCache::open(engine, folder.path()).compile(RevisionId([0; 32]), bytes)).unwrap();
-    let linked = runtime::link(engine, &component, None).unwrap();
-    Arc::new(Guest::new(linked, Clock::system()).unwrap())
+    let linked = runtime::link(engine, &component, Granted::default()).unwrap();
+    Arc::new(Guest::new(linked, Clock::system(), Sources::default()).unwrap())
 }
 
 /// A function that makes as many calls as it is told to.
@@ -65,10 +66,15 @@ fn batch(guest: &Arc<Guest>, limits: &Arc<Limits>) -> impl FnMut(u32) + use<> {
         runtime.block_on(async {
             for _ in 0..calls {
                 let job = Job {
-                    handler: Handler::Query,
-                    operation: Arc::clone(&operation),
-                    arguments: r#"{"text":"hello"}"#.to_owned(),
+                    ask: Arc::new(Ask::Operation {
+                        handler: Handler::Query,
+                        name: Arc::clone(&operation),
+                        arguments: r#"{"text":"hello"}"#.to_owned(),
+                    }),
+                    round: None,
                     caller: Arc::clone(&principal),
+                    abilities: Abilities::default(),
+                    client: None,
                     meta: None,
                     tag: CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: plugin.clone() },
                     limits: limits.call(),

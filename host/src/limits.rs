@@ -120,6 +120,8 @@ limits! {
     list_page_bytes_max: usize = MIB;
     /// One JSON Schema as text.
     schema_bytes_max: usize = 64 * KIB;
+    /// Levels of types in a plain function's signature, a list of records of lists counting three.
+    type_depth_max: usize = 24;
     /// A description, instructions included. Longer ones only cost the model tokens.
     description_bytes_max: usize = 16 * KIB;
 

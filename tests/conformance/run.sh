@@ -27,7 +27,8 @@ suite() {
     mkdir -p "$results/$name"
     conformance server --url "$url" --expected-failures "$here/expected-failures.yml" --output-dir "$results/$name" "$@" \
         >"$results/$name.log" 2>&1 </dev/null || code=$?
-    node "$here/report.mjs" "$name" "$results/$name" "$code" >"$results/$name.report" || echo "$name: 0 passed, 1 failed" >"$results/$name.report"
+    node "$here/report.mjs" "$name" "$results/$name" "$code" >"$results/$name.report" ||
+        echo "$name: 0 passed, 1 failed" >"$results/$name.report"
 }
 
 # The suite mostly waits for timers, so that what takes longest runs beside the rest.
@@ -38,6 +39,7 @@ suite 2026-07-28 --requirements 2026-07-28
 suite 2025-06-18 --suite all --spec-version 2025-06-18
 suite 2025-03-26 --suite all --spec-version 2025-03-26
 wait $everything
+if [ $# = 0 ]; then stop_host || echo "the host ended with exit code $?"; fi
 
 passed=0 failed=0
 for run in 2025-11-25 2026-07-28 all 2025-06-18 2025-03-26; do
@@ -49,7 +51,7 @@ done
 
 if [ $failed -gt 0 ]; then
     echo "what was sent and answered is in ${results#"$root/"}"
-    [ -z "$pid" ] || show_log
+    [ $# != 0 ] || show_log
 fi
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use tests::client;
+use tests::events::EventStream;
 use tests::host::{Plugins, binary};
 
 struct Process {
@@ -96,6 +97,22 @@ fn sigterm_does_not_wait_for_a_client_that_does_not_send() {
     half.write_all(b"POST /mcp HTTP/1.1\r\nHost: loc").unwrap();
     process.signal();
     assert_eq!(process.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn sigterm_does_not_wait_for_clients_that_only_listen() {
+    let plugins = Plugins::new().wat("echo-bare").limits(|limits| limits.drain_time_max = std::time::Duration::from_secs(600));
+    let mut process = start(plugins);
+    let initialize = tests::session::initialize("2025-11-25", json!({})).to_string();
+    let answer = client::raw(process.address, client::post_text("", &initialize).as_bytes());
+    let session = answer.header("mcp-session-id").unwrap();
+    let get = format!("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMcp-Session-Id: {session}\r\n\r\n");
+    let listen = client::modern_text(&json!(7), "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}}));
+    let (mut own, mut subscription) = (EventStream::open(process.address, &get), EventStream::open(process.address, &listen));
+    assert_eq!(subscription.message()["method"], "notifications/subscriptions/acknowledged");
+    process.signal();
+    assert_eq!((own.next_message(), subscription.message()["id"].as_u64()), (None, Some(7)));
+    assert_eq!((subscription.next_event(), process.child.wait().unwrap().code()), (None, Some(0)));
 }
 
 #[test]

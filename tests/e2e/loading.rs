@@ -20,7 +20,10 @@ fn every_fixture_is_loaded_or_refused_as_written() {
     let mut wrong = String::new();
     for name in wat::names() {
         let outcome = match host.state(&name) {
-            State::Loaded { tools, grants, .. } => format!("loaded: {}\ngrants: {}\n", tools.join(" "), grants.join(" ")),
+            State::Loaded { tools, grants, skipped, .. } => {
+                let skipped: String = skipped.iter().map(|reason| format!("not offered: {reason}\n")).collect();
+                format!("loaded: {}\ngrants: {}\n{skipped}", tools.join(" "), grants.join(" "))
+            }
             State::Refused { reason } => format!("refused: {reason}\n"),
         };
         let file = folder.join(format!("{name}.txt"));

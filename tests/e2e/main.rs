@@ -1,13 +1,23 @@
 //! End-to-end tests: a whole host, real components, real sockets. One binary, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
+mod batches;
 mod connections;
+mod cors;
 mod drain;
 mod hostile;
+mod http_sse;
 mod loading;
 mod modern;
+mod plain;
 mod protocol;
+mod questions;
+mod resuming;
 mod sdk_clients;
 mod sessions;
 mod sql;
 mod stdio;
+mod stdio_eras;
+mod streams;
+mod told;

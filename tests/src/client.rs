@@ -8,6 +8,26 @@ use std::time::Duration;
 /// Long enough for any deadline that a test sets; a test that reaches it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What this host may send.
+const KNOWN_HEADERS: [&str; 16] = [
+    "content-type",
+    "content-length",
+    "date",
+    "allow",
+    "retry-after",
+    "connection",
+    "mcp-session-id",
+    "transfer-encoding",
+    "cache-control",
+    "x-accel-buffering",
+    "vary",
+    "access-control-allow-origin",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-expose-headers",
+    "access-control-max-age",
+];
+
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -77,6 +97,29 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
 /// Reads one answer. Refuses header fields that this host has no business to send.
 #[must_use]
 pub fn read(stream: &mut TcpStream) -> Answer {
+    let Some((status, headers, mut body)) = read_head(stream) else {
+        return Answer { status: 0, headers: Vec::new(), body: String::new() };
+    };
+    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
+        let body = read_chunks(stream, body);
+        return Answer { status, headers, body };
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let mut chunk = [0; 16 << 10];
+    while body.len() < length {
+        let count = stream.read(&mut chunk).expect("the body");
+        assert!(count > 0, "the body is cut off");
+        body.extend_from_slice(&chunk[..count]);
+    }
+    assert_eq!(body.len(), length, "more than one answer");
+    Answer { status, headers, body: String::from_utf8(body).expect("UTF-8") }
+}
+
+/// Status, header fields, and what came of the body with them.
+pub(crate) type Head = (u16, Vec<(String, String)>, Vec<u8>);
+
+/// Reads the head of one answer; none when the connection was closed without an answer.
+pub(crate) fn read_head(stream: &mut TcpStream) -> Option<Head> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 16 << 10];
     let head_end = loop {
@@ -84,7 +127,7 @@ pub fn read(stream: &mut TcpStream) -> Answer {
             break end + 4;
         }
         match stream.read(&mut chunk) {
-            Ok(0) | Err(_) if bytes.is_empty() => return Answer { status: 0, headers: Vec::new(), body: String::new() },
+            Ok(0) | Err(_) if bytes.is_empty() => return None,
             Ok(0) => panic!("the answer's head is cut off"),
             Ok(count) => bytes.extend_from_slice(&chunk[..count]),
             Err(error) => panic!("no answer: {error}"),
@@ -96,38 +139,9 @@ pub fn read(stream: &mut TcpStream) -> Answer {
     let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
     let headers: Vec<_> = lines.filter_map(field).collect();
     for (name, _) in &headers {
-        let known = [
-            "content-type",
-            "content-length",
-            "date",
-            "allow",
-            "retry-after",
-            "connection",
-            "mcp-session-id",
-            "transfer-encoding",
-            "cache-control",
-            "x-accel-buffering",
-            "vary",
-            "access-control-allow-origin",
-            "access-control-allow-headers",
-            "access-control-allow-methods",
-            "access-control-expose-headers",
-            "access-control-max-age",
-        ];
-        assert!(known.contains(&name.as_str()), "unknown header {name} in {head}");
+        assert!(KNOWN_HEADERS.contains(&name.as_str()), "unknown header {name} in {head}");
     }
-    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
-        let body = read_chunks(stream, bytes.split_off(head_end));
-        return Answer { status, headers, body };
-    }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
-    while bytes.len() < head_end + length {
-        let count = stream.read(&mut chunk).expect("the body");
-        assert!(count > 0, "the body is cut off");
-        bytes.extend_from_slice(&chunk[..count]);
-    }
-    assert_eq!(bytes.len(), head_end + length, "more than one answer");
-    Answer { status, headers, body: String::from_utf8(bytes[head_end..].to_vec()).expect("UTF-8") }
+    Some((status, headers, bytes.split_off(head_end)))
 }
 
 /// Reads a chunked body to its end.
@@ -169,10 +183,12 @@ pub fn post_text(extra: &str, body: &str) -> String {
 /// A request of the stateless era, with every header that it needs.
 #[must_use]
 pub fn modern_text(id: &Value, method: &str, mut params: Value) -> String {
-    params["_meta"] = json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
+    // What a test puts into `_meta` stays there.
+    let meta = &mut params["_meta"];
+    meta["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
+    if meta["io.modelcontextprotocol/clientCapabilities"].is_null() {
+        meta["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    }
     let name = params["name"].as_str().map(|name| format!("Mcp-Name: {name}\r\n")).unwrap_or_default();
     let extra = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
     post_text(&extra, &json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string())

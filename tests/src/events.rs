@@ -1,92 +1,130 @@
-//! Event streams, read while they are open.
+//! Reads event streams as they come (HTML standard, server-sent events).
 
 use crate::client;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-/// The answer to one request that is an event stream. It stays open for as long as the host lets it, or until it is dropped.
-pub struct Events {
-    stream: TcpStream,
-    // As they came; decoded; both only what was not handed out yet.
-    bytes: Vec<u8>,
-    text: Vec<u8>,
-    ended: bool,
+/// One event as it was written. A comment is an event with nothing but its text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Event {
+    /// `id`.
+    pub id: Option<String>,
+    /// `event`.
+    pub name: Option<String>,
+    /// `retry`.
+    pub retry: Option<String>,
+    /// `data`.
+    pub data: Option<String>,
+    /// What stands behind a colon.
+    pub comment: Option<String>,
 }
 
-impl Events {
-    /// Sends a request, and waits for the head of an event stream.
+impl Event {
+    fn parse(text: &str) -> Self {
+        let mut event = Self::default();
+        for line in text.lines() {
+            let (field, value) = line.split_once(':').unwrap_or_else(|| panic!("no field: {text:?}"));
+            let target = match field {
+                "id" => &mut event.id,
+                "event" => &mut event.name,
+                "retry" => &mut event.retry,
+                "data" => &mut event.data,
+                "" => &mut event.comment,
+                _ => panic!("unknown field: {text:?}"),
+            };
+            let twice = target.replace(value.trim_start().to_owned());
+            assert_eq!(twice, None, "twice: {text:?}");
+        }
+        event
+    }
+
+    /// The message in it, if it has one.
+    #[must_use]
+    pub fn message(&self) -> Option<Value> {
+        let data = self.data.as_deref().filter(|data| !data.is_empty())?;
+        Some(serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {self:?}")))
+    }
+}
+
+/// An answer that is an event stream. Dropping it closes its connection.
+pub struct EventStream {
+    connection: TcpStream,
+    /// Its header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    // Of the connection, then without the chunks' sizes.
+    raw: Vec<u8>,
+    text: Vec<u8>,
+    over: bool,
+    /// The id of the last event that had one.
+    pub last_id: Option<String>,
+}
+
+impl EventStream {
+    /// Sends a request whose answer has to be an event stream.
     #[must_use]
     pub fn open(address: SocketAddr, request: &str) -> Self {
-        let mut stream = client::connect(address);
-        stream.write_all(request.as_bytes()).expect("the request");
-        let mut events = Self { stream, bytes: Vec::new(), text: Vec::new(), ended: false };
-        let end = events.until(|bytes| bytes.windows(4).position(|window| window == b"\r\n\r\n")).expect("a head") + 4;
-        let head: Vec<u8> = events.bytes.drain(..end).collect();
-        let head = String::from_utf8(head).expect("a head in ASCII").to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 200 "), "{head}");
-        assert!(head.contains("\r\ncontent-type: text/event-stream\r\n") && head.contains("\r\ntransfer-encoding: chunked\r\n"), "{head}");
-        events
+        let mut connection = client::connect(address);
+        connection.write_all(request.as_bytes()).expect("the request");
+        let (status, headers, raw) = client::read_head(&mut connection).expect("an answer");
+        let is = |name: &str, value: &str| headers.iter().any(|header| (&*header.0, &*header.1) == (name, value));
+        assert!(status == 200 && is("content-type", "text/event-stream"), "{status} {headers:?} {}", String::from_utf8_lossy(&raw));
+        assert!(is("transfer-encoding", "chunked"), "{headers:?}");
+        Self { connection, headers, raw, text: Vec::new(), over: false, last_id: None }
     }
 
-    /// The next message; none when the stream has ended as it should.
-    #[must_use]
-    pub fn message(&mut self) -> Option<Value> {
-        loop {
-            let event = self.event()?;
-            let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim_start).collect();
-            let data = data.join("\n");
-            // Signs of life and events that only name a place in the stream have none.
-            if !data.is_empty() {
-                return Some(serde_json::from_str(&data).unwrap_or_else(|error| panic!("{error}: {event}")));
-            }
+    /// Takes one chunk off what has come; false when there is no whole one.
+    fn take_chunk(&mut self) -> bool {
+        let Some(line_end) = self.raw.windows(2).position(|window| window == b"\r\n") else { return false };
+        let size = std::str::from_utf8(&self.raw[..line_end]).expect("a size");
+        let (begin, size) = (line_end + 2, usize::from_str_radix(size, 16).expect("a size"));
+        if self.raw.len() < begin + size + 2 {
+            return false;
         }
+        self.text.extend_from_slice(&self.raw[begin..begin + size]);
+        self.raw.drain(..begin + size + 2);
+        self.over = size == 0;
+        true
     }
 
-    /// The next message; panics at the end of the stream.
-    #[must_use]
-    pub fn expect(&mut self) -> Value {
-        self.message().expect("another message")
-    }
-
-    /// The text of the next event, a comment included.
-    fn event(&mut self) -> Option<String> {
-        loop {
-            if let Some(end) = self.text.windows(2).position(|window| window == b"\n\n") {
-                let event = self.text.drain(..end + 2).collect();
-                return Some(String::from_utf8(event).expect("UTF-8"));
-            }
-            if self.ended {
-                assert!(self.text.is_empty(), "the last event is cut off: {:?}", String::from_utf8_lossy(&self.text));
-                return None;
-            }
-            self.chunk();
-        }
-    }
-
-    /// Decodes the next chunk.
-    fn chunk(&mut self) {
-        let line = self.until(|bytes| bytes.windows(2).position(|window| window == b"\r\n")).expect("the size of a chunk");
-        let size = std::str::from_utf8(&self.bytes[..line]).ok().and_then(|size| usize::from_str_radix(size, 16).ok()).expect("a size");
-        let end = line + 2 + size + 2;
-        self.until(|bytes| (bytes.len() >= end).then_some(())).expect("a whole chunk");
-        self.text.extend_from_slice(&self.bytes[line + 2..end - 2]);
-        self.bytes.drain(..end);
-        self.ended = size == 0;
-    }
-
-    /// Reads until something is found in what has come. None when the connection is closed before.
-    fn until<T>(&mut self, find: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    /// The next event or comment; none at the end of the stream.
+    pub fn next_event(&mut self) -> Option<Event> {
         let mut chunk = [0; 16 << 10];
         loop {
-            if let Some(found) = find(&self.bytes) {
-                return Some(found);
+            if let Some(end) = self.text.windows(2).position(|window| window == b"\n\n") {
+                let event = Event::parse(std::str::from_utf8(&self.text[..end]).expect("UTF-8"));
+                self.text.drain(..end + 2);
+                self.last_id = event.id.clone().or(self.last_id.take());
+                return Some(event);
             }
-            let count = self.stream.read(&mut chunk).expect("the stream went silent");
-            if count == 0 {
+            if self.over {
+                assert!(self.text.is_empty(), "an event is cut off: {}", String::from_utf8_lossy(&self.text));
                 return None;
             }
-            self.bytes.extend_from_slice(&chunk[..count]);
+            if !self.take_chunk() {
+                let count = self.connection.read(&mut chunk).expect("an event");
+                assert!(count > 0, "the stream is cut off");
+                self.raw.extend_from_slice(&chunk[..count]);
+            }
         }
+    }
+
+    /// The next message, whatever comes before it that is none; none at the end of the stream.
+    pub fn next_message(&mut self) -> Option<Value> {
+        loop {
+            if let Some(message) = self.next_event()?.message() {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The next message, which has to be there.
+    pub fn message(&mut self) -> Value {
+        self.next_message().expect("a message")
+    }
+
+    /// Every message up to the end of the stream.
+    pub fn rest(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.next_message()).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Engine, Http, TaskStore, Tasks};
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
 use cofferdam::server;
@@ -19,6 +19,7 @@ pub struct Plugins {
     folder: tempfile::TempDir,
     /// The limits of the host to be.
     pub limits: Limits,
+    http: Http,
     databases: Vec<(String, Database)>,
     tasks: TaskStore,
 }
@@ -37,7 +38,8 @@ pub struct TestHost {
 impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
-        Self { folder: tempfile::tempdir().expect("a temporary folder"), limits, databases: Vec::new(), tasks: TaskStore::Memory }
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory }
     }
 }
 
@@ -91,6 +93,17 @@ impl Plugins {
         self
     }
 
+    /// Drops in a component of `tests/guests/plain` with a manifest and its WIT.
+    #[must_use]
+    pub fn plain(self, name: &str) -> Self {
+        let plugins = self.with_manifest(name, &guest(name), &format!("name = \"{name}\"\n"));
+        let wit = plugins.path().join(name).join("wit");
+        std::fs::create_dir_all(&wit).expect("the WIT folder");
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/plain").join(name).join("wit/world.wit");
+        std::fs::copy(&from, wit.join("world.wit")).expect("the WIT");
+        plugins
+    }
+
     /// Drops in a guest of `tests/guests` with the manifest that it has there.
     #[must_use]
     pub fn fixture(self, name: &str) -> Self {
@@ -121,6 +134,19 @@ impl Plugins {
         self
     }
 
+    /// Changes who may call over HTTP, and how.
+    #[must_use]
+    pub fn http(mut self, change: impl FnOnce(&mut Http)) -> Self {
+        change(&mut self.http);
+        self
+    }
+
+    /// Drops in the guest of many tools, with everything that its own manifest asks for.
+    #[must_use]
+    pub fn conformance(self) -> Self {
+        self.with_manifest("conformance", &guest("conformance"), include_str!("../guests/conformance/plugin.toml"))
+    }
+
     /// The configuration of the host to be. Compiled code is shared by all tests of a run, and by the runs.
     #[must_use]
     pub fn config(&self) -> Config {
@@ -129,6 +155,7 @@ impl Plugins {
         Config {
             plugins: self.path(),
             state,
+            http: self.http.clone(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
@@ -187,8 +214,8 @@ impl TestHost {
         self.plugins.scratch()
     }
 
-    /// Tells the host to end. It goes on serving what is open.
-    pub fn drain(&self) {
+    /// Tells the host to stop; it answers what is in flight first.
+    pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 

@@ -1,7 +1,7 @@
 //! A client of the stateless era: every request says what the client can do.
 
 use crate::client::{self, Answer};
-use crate::events::Events;
+use crate::events::EventStream;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -76,10 +76,10 @@ impl Client {
 
     /// Opens a subscription, and reads its acknowledgement.
     #[must_use]
-    pub fn listen(&self, id: Value, notifications: Value) -> (Events, Value) {
+    pub fn listen(&self, id: Value, notifications: Value) -> (EventStream, Value) {
         let text = self.text(&id, "subscriptions/listen", json!({"notifications": notifications}));
-        let mut events = Events::open(self.address, &text);
-        let acknowledged = events.expect();
+        let mut events = EventStream::open(self.address, &text);
+        let acknowledged = events.message();
         assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged", "{acknowledged}");
         (events, acknowledged["params"].clone())
     }

@@ -72,9 +72,11 @@ impl Session {
         let server = |subject| match subject {
             Subject::Hyper => Ok(&hyper),
             Subject::Rmcp | Subject::RmcpBlocking => Ok(&rmcp),
-            Subject::Bare | Subject::Sdk => cofferdam.as_ref().context("Cofferdam runs when there are guests"),
+            Subject::Bare | Subject::Sdk | Subject::BareInSession => cofferdam.as_ref().context("Cofferdam runs when there are guests"),
         };
-        self.rounds(&CONNECTIONS, &[Subject::Hyper, Subject::Rmcp], |subject, connections| {
+        let mut subjects = self.subjects(&[Subject::Hyper, Subject::Rmcp]);
+        subjects.extend(self.guests.contains(&Subject::Bare).then_some(Subject::BareInSession));
+        self.rounds(&CONNECTIONS, &subjects, |subject, connections| {
             self.http_round(server(subject)?, subject, connections).with_context(|| self.cofferdam_log(subject))
         })
     }
@@ -82,7 +84,12 @@ impl Session {
     fn http_round(&self, server: &Server, subject: Subject, connections: usize) -> anyhow::Result<Sample> {
         let (address, pid) = (server.address().to_string(), server.pid().to_string());
         let connections = connections.to_string();
-        self.load(&["load-http", "--address", &address, "--pid", &pid, "--connections", &connections, "--tool", subject.tool()], &[])
+        let mut arguments =
+            vec!["load-http", "--address", &address, "--pid", &pid, "--connections", &connections, "--tool", subject.tool()];
+        if subject == Subject::BareInSession {
+            arguments.push("--session");
+        }
+        self.load(&arguments, &[])
     }
 
     fn cofferdam_log(&self, subject: Subject) -> String {
@@ -98,7 +105,8 @@ impl Session {
         let peer = |name: &str| anyhow::Ok(vec![std::env::current_exe()?.display().to_string(), "peer".to_owned(), name.to_owned()]);
         let (rmcp, rmcp_blocking) = (peer("rmcp-stdio")?, peer("rmcp-stdio-blocking")?);
         let cofferdam = self.cofferdam.as_ref().map(Cofferdam::stdio_command).transpose()?.unwrap_or_default();
-        self.rounds(&IN_FLIGHT, &[Subject::Rmcp, Subject::RmcpBlocking], |subject, in_flight| {
+        let subjects = self.subjects(&[Subject::Rmcp, Subject::RmcpBlocking]);
+        self.rounds(&IN_FLIGHT, &subjects, |subject, in_flight| {
             let command = match subject {
                 Subject::Rmcp => &rmcp,
                 Subject::RmcpBlocking => &rmcp_blocking,
@@ -114,13 +122,13 @@ impl Session {
     fn rounds(
         &self,
         concurrencies: &[usize],
-        peers: &[Subject],
+        subjects: &[Subject],
         sample: impl Fn(Subject, usize) -> anyhow::Result<Sample>,
     ) -> anyhow::Result<Vec<Row>> {
         let mut rows = Vec::new();
         for concurrency in concurrencies {
             let first = rows.len();
-            rows.extend(self.subjects(peers).into_iter().map(|subject| Row::new(subject, *concurrency)));
+            rows.extend(subjects.iter().map(|subject| Row::new(*subject, *concurrency)));
             for _ in 0..self.rounds {
                 for row in &mut rows[first..] {
                     row.samples.push(sample(row.subject, *concurrency)?);

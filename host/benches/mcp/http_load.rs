@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::histogram::Histogram;
 use crate::process::Window;
 use crate::report::Sample;
-use crate::request::Call;
+use crate::request::{Call, initialize};
 
 /// One round against one server.
 #[derive(Args)]
@@ -29,6 +29,9 @@ pub(crate) struct Load {
     tool: String,
     #[arg(long)]
     connections: usize,
+    /// Each connection with a session of its own (2025-11-25), instead of stateless.
+    #[arg(long)]
+    session: bool,
     #[arg(long)]
     warm_up_seconds: f64,
     #[arg(long)]
@@ -53,10 +56,18 @@ impl Load {
         let phase = Arc::new(AtomicU8::new(WARM_UP));
         let mut connections = JoinSet::new();
         for slot in 0..self.connections {
-            let call = Call::new(&self.tool, slot);
-            let request = call.http(&self.address.to_string(), &self.tool);
-            let stream = TcpStream::connect(self.address).await?;
+            let mut stream = TcpStream::connect(self.address).await?;
             stream.set_nodelay(true)?;
+            let host = self.address.to_string();
+            let (call, request) = if self.session {
+                let call = Call::in_session(&self.tool, slot);
+                let request = call.http_in_session(&host, &open_session(&mut stream, &host).await?);
+                (call, request)
+            } else {
+                let call = Call::new(&self.tool, slot);
+                let request = call.http(&host, &self.tool);
+                (call, request)
+            };
             connections.spawn(closed_loop(stream, call, request, Arc::clone(&phase)));
         }
         let change_phase = async {
@@ -78,6 +89,16 @@ impl Load {
         let (usage, latencies) = tokio::try_join!(change_phase, finish)?;
         Sample::new(&latencies, &usage)
     }
+}
+
+/// Shakes hands; the id of the session.
+async fn open_session(stream: &mut TcpStream, host: &str) -> anyhow::Result<String> {
+    stream.write_all(&initialize(host)).await?;
+    let mut response = ResponseReader::default();
+    response.read(stream).await?;
+    let head = String::from_utf8_lossy(&response.received).into_owned();
+    let id = head.lines().find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("mcp-session-id")));
+    Ok(id.context("no session")?.1.to_owned())
 }
 
 /// Calls until the phase is over. Counts the answers that come while it is to be measured.

@@ -50,6 +50,8 @@ pub(crate) enum Subject {
     RmcpBlocking,
     Bare,
     Sdk,
+    /// The guest without WASI, called in sessions of 2025-11-25; over HTTP only.
+    BareInSession,
 }
 
 impl Subject {
@@ -60,6 +62,7 @@ impl Subject {
             Self::RmcpBlocking => "rmcp, native, default stdio()",
             Self::Bare => "Cofferdam, guest without WASI",
             Self::Sdk => "Cofferdam, SDK guest",
+            Self::BareInSession => "Cofferdam, without WASI, in a session",
         }
     }
 
@@ -136,7 +139,7 @@ pub(crate) fn print_cold_starts(starts: &[(Subject, Vec<f64>)]) {
 
 /// Prints each target with its figure; tells whether all were measured and met.
 pub(crate) fn print_targets(http: &[Row], stdio: &[Row]) -> bool {
-    use Subject::{Bare, Hyper, Rmcp, Sdk};
+    use Subject::{Bare, BareInSession, Hyper, Rmcp, Sdk};
     let rate = |sample: &Sample| sample.per_second;
     let p50 = |sample: &Sample| sample.p50_us;
     println!("\nTargets (32 connections unless said; the rounds' least and most in brackets)");
@@ -149,6 +152,8 @@ pub(crate) fn print_targets(http: &[Row], stdio: &[Row]) -> bool {
         at_least("stdio, 16 in flight, of native rmcp's, SDK guest", 2.0, ratio(stdio, Sdk, 16, Rmcp, rate)),
         at_most("p50 on one connection of hyper's, guest without WASI", 2.0, ratio(http, Bare, 1, Hyper, p50)),
         at_most("p50 on one connection of hyper's, SDK guest", 2.0, ratio(http, Sdk, 1, Hyper, p50)),
+        at_most("p50 on one connection in a session of that without one", 1.5, ratio(http, BareInSession, 1, Bare, p50)),
+        at_least("requests/s in sessions of those without one", 0.67, ratio(http, BareInSession, 32, Bare, rate)),
     ];
     let unmet = targets.iter().filter(|target| !target.print()).count();
     let others = http.iter().chain(stdio).map(|row| row.median(|sample| sample.others_busy)).fold(0.0, f64::max);

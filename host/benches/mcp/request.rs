@@ -32,16 +32,22 @@ impl Call {
         Self { id, text, body }
     }
 
+    /// The same call as a client with a session makes it (2025-11-25).
+    pub(crate) fn in_session(tool: &str, slot: usize) -> Self {
+        let Self { id, text, .. } = Self::new(tool, slot);
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#);
+        Self { id, text, body }
+    }
+
+    /// The request in a session.
+    pub(crate) fn http_in_session(&self, host: &str, session: &str) -> Vec<u8> {
+        post(host, &format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n"), &self.body)
+    }
+
     /// The request as it goes over a connection to `host`.
     pub(crate) fn http(&self, host: &str, tool: &str) -> Vec<u8> {
-        format!(
-            "POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
-             Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
-             Mcp-Method: tools/call\r\nMcp-Name: {tool}\r\nContent-Length: {}\r\n\r\n{}",
-            self.body.len(),
-            self.body
-        )
-        .into_bytes()
+        post(host, &format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"), &self.body)
     }
 
     /// The request as it goes into a server's stdin.
@@ -60,6 +66,24 @@ impl Call {
         ensure!(result.content.len() == 1 && result.content[0].text == self.text, "not an echo of {:?}: {body}", self.text);
         Ok(())
     }
+}
+
+/// The handshake of a session.
+pub(crate) fn initialize(host: &str) -> Vec<u8> {
+    let body = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"#,
+        r#""clientInfo":{"name":"bench","version":"1"}}}"#
+    );
+    post(host, "", body)
+}
+
+fn post(host: &str, headers: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST /mcp HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// Ids of four digits.

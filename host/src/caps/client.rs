@@ -3,13 +3,23 @@
 use super::budget::Budget;
 use crate::mcp::{LogLevel, notice, strict};
 use crate::wit::cofferdam::mcp::client as wit;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::{HasData, Linker};
 
 /// Takes messages on their way to a client. Never waits: a client that does not keep up misses messages.
 pub trait Outlet: Send + Sync {
     /// Takes a whole JSON-RPC message; false when there is no room for it.
     fn send(&self, message: Vec<u8>) -> bool;
+}
+
+/// The last progress that was reported about a request: it has to grow, also when a handler runs again from the top.
+#[derive(Debug, Clone)]
+pub struct Reported(Arc<Mutex<f64>>);
+
+impl Default for Reported {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(f64::NEG_INFINITY)))
+    }
 }
 
 /// What one call may tell its client.
@@ -20,16 +30,8 @@ pub struct ClientChannel {
     pub progress_token: Option<Box<str>>,
     /// From which level on the client wants log messages; none when it did not ask for any.
     pub log_level: Option<LogLevel>,
-    /// The last progress that was reported: it has to grow.
-    pub reported: f64,
-}
-
-impl ClientChannel {
-    /// Nothing was reported yet.
-    #[must_use]
-    pub fn new(outlet: Arc<dyn Outlet>, progress_token: Option<Box<str>>, log_level: Option<LogLevel>) -> Self {
-        Self { outlet, progress_token, log_level, reported: f64::NEG_INFINITY }
-    }
+    /// The last progress that was reported.
+    pub reported: Reported,
 }
 
 /// One call's view.
@@ -45,11 +47,12 @@ impl wit::Host for ClientView<'_> {
         self.budget.charge_host_call()?;
         let Some(channel) = &mut self.channel else { return Ok(()) };
         let Some(token) = &channel.progress_token else { return Ok(()) };
-        if !done.is_finite() || done <= channel.reported || !self.budget.charge_client_message() {
+        let mut reported = channel.reported.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !done.is_finite() || done <= *reported || !self.budget.charge_client_message() {
             return Ok(());
         }
         if channel.outlet.send(notice::progress(token, done, total.filter(|total| total.is_finite()), message.as_deref())) {
-            channel.reported = done;
+            *reported = done;
         }
         Ok(())
     }

@@ -21,7 +21,10 @@ pub(super) fn print(plugins: &Path, reports: &[PluginReport], http: SocketAddr, 
 pub(super) fn log(reports: &[PluginReport]) {
     for PluginReport { name, state } in reports {
         match state {
-            State::Loaded { revision, tools, .. } => tracing::info!(plugin = name, revision, tools = tools.len(), "loaded"),
+            State::Loaded { revision, tools, skipped, .. } => {
+                tracing::info!(plugin = name, revision, tools = tools.len(), "loaded");
+                skipped.iter().for_each(|reason| tracing::warn!(plugin = name, "not offered: {reason}"));
+            }
             State::Refused { reason } => tracing::error!(plugin = name, "refused: {reason}"),
         }
     }
@@ -33,13 +36,16 @@ fn text(plugins: &Path, reports: &[PluginReport], http: SocketAddr, admin: Socke
     let _ = writeln!(out, "{:width$}  {:12}  {:40}  tools", "plugin", "revision", "grants");
     for PluginReport { name, state } in reports {
         match state {
-            State::Loaded { revision, tools, grants, .. } => {
+            State::Loaded { revision, tools, grants, skipped, .. } => {
                 let grants = if grants.is_empty() { "none".to_owned() } else { grants.join(", ") };
                 let mut shown = tools.iter().take(TOOLS_SHOWN).cloned().collect::<Vec<_>>().join(" ");
                 if tools.len() > TOOLS_SHOWN {
                     let _ = write!(shown, " and {} more", tools.len() - TOOLS_SHOWN);
                 }
                 let _ = writeln!(out, "{name:width$}  {revision:12}  {grants:40}  {shown}");
+                for reason in skipped {
+                    let _ = writeln!(out, "{:width$}  not offered: {reason}", "");
+                }
             }
             State::Refused { reason } => {
                 let reason = reason.replace('\n', &format!("\n{:width$}  ", ""));

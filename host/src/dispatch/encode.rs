@@ -34,7 +34,7 @@ pub fn capabilities(version: Version) -> &'static str {
     } else {
         concat!(
             r#"{"tools":{"listChanged":true},"prompts":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"#,
-            r#""completions":{},"logging":{},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#
+            r#""completions":{},"logging":{},"extensions":{"io.modelcontextprotocol/skills":{},"io.modelcontextprotocol/tasks":{}}}"#
         )
     }
 }
@@ -174,6 +174,18 @@ pub(super) fn resource(id: Id<'_>, version: Version, reply: &ResourceReply, outp
     out.push(b']');
     write::end_result(&mut out);
     within(out, output_bytes_max)
+}
+
+/// The result of `skills/get`; `entry` is a JSON object.
+pub(super) fn skill(id: Id<'_>, entry: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entry.len() + 256);
+    begin(&mut out, id, Version::NEWEST);
+    list_hint(&mut out);
+    server_meta(&mut out);
+    out.extend_from_slice(b"},\"skill\":");
+    out.extend_from_slice(entry.as_bytes());
+    write::end_result(&mut out);
+    out
 }
 
 /// The result of `completion/complete` (2026-07-28, completion): at most 100 values.

@@ -1,6 +1,6 @@
 //! The client's end of one request: how it speaks, what it can be asked, and how it is reached before its answer is there.
 
-use crate::caps::client::Outlet;
+use crate::caps::client::{Outlet, Reported};
 use crate::mcp::{Abilities, LogLevel, Version};
 use http::HeaderMap;
 use std::future::Future;
@@ -20,6 +20,8 @@ pub struct Exchange<'a> {
     pub log_level: Option<LogLevel>,
     /// Where messages about this request go.
     pub outlet: Arc<dyn Outlet>,
+    /// The last progress that was reported there.
+    pub reported: Reported,
     /// How the client is asked while the request waits; none in the stateless era, where it asks again with the answers.
     pub live: Option<&'a dyn Live>,
 }

@@ -124,7 +124,7 @@ impl Dispatch {
         let id = request.id.as_json().to_owned();
         let acknowledged = acknowledged(&id, &filter);
         let waiting = Arc::new(Waiting { filter, changes: Mutex::default(), more: Notify::new() });
-        let listener: Arc<dyn Listener> = waiting.clone();
+        let listener: Arc<dyn Listener> = Arc::<Waiting>::clone(&waiting);
         let place = changes.listen(&principal.tenant, Arc::downgrade(&listener));
         Ok(Listen { id, acknowledged, waiting, _place: place })
     }
@@ -185,7 +185,7 @@ mod tests {
         );
         let changes = crate::topics::Changes::new();
         let waiting = Arc::new(Waiting { filter, changes: Mutex::default(), more: Notify::new() });
-        let listener: Arc<dyn Listener> = waiting.clone();
+        let listener: Arc<dyn Listener> = Arc::<Waiting>::clone(&waiting);
         let place = changes.listen(&crate::ids::TenantId::local(), Arc::downgrade(&listener));
         let task = |members: &str| Change::Task { id: "t".into(), members: members.into() };
         let resource = |uri: &str| Change::Resource(uri.into());

@@ -20,7 +20,7 @@ pub use exchange::{AskError, Asked, Asking, Exchange, Live};
 pub use listen::{Filter, Listen};
 
 use crate::auth::Principal;
-use crate::caps::client::Outlet;
+use crate::caps::client::{Outlet, Reported};
 use crate::clock::Clock;
 use crate::ids::CallRef;
 use crate::limits::{CallLimits, Limits};
@@ -89,8 +89,16 @@ impl Dispatch {
     ) -> Result<Exchange<'a>, CallError> {
         let meta = request.params.meta.as_ref();
         let level = meta.and_then(|meta| meta.log_level.as_deref());
-        let log_level = level.map(|level| parse_level(level)).transpose()?;
-        Ok(Exchange { version: Version::NEWEST, headers, abilities: abilities(request), log_level, outlet, live: None })
+        let log_level = level.map(parse_level).transpose()?;
+        Ok(Exchange {
+            version: Version::NEWEST,
+            headers,
+            abilities: abilities(request),
+            log_level,
+            outlet,
+            reported: Reported::default(),
+            live: None,
+        })
     }
 
     /// Answers one request with a whole JSON-RPC message. `subscriptions/listen` is not among them: see [`Dispatch::listen`].
@@ -106,6 +114,8 @@ impl Dispatch {
             "resources/read" => self.read_resource(principal, request, exchange).await,
             "completion/complete" => self.complete(principal, request, exchange).await,
             "server/discover" if stateless => self.discover(request).await,
+            "skills/list" if stateless => self.list(Listed::Skills, request, exchange).await,
+            "skills/get" if stateless => self.get_skill(principal, request, exchange).await,
             "tasks/get" | "tasks/update" | "tasks/cancel" if stateless => self.about_task(principal, request, exchange).await,
             method => Err(CallError::NoMethod(method.chars().take(128).collect())),
         }
@@ -241,6 +251,15 @@ impl Dispatch {
         let page = snapshot.page(listed, exchange.version.is_legacy(), request.params.cursor.as_deref());
         let page = page.ok_or_else(|| CallError::Params("`cursor` is not one of this list, or no longer: list again".to_owned()))?;
         Ok(encode::list(request.id, exchange.version, listed.member(), page))
+    }
+
+    /// One entry of `skills/list` (SEP-2640); its file is read as a resource.
+    async fn get_skill(&self, principal: &Arc<Principal>, request: &Request<'_>, exchange: &Exchange<'_>) -> Result<Vec<u8>, CallError> {
+        let snapshot = self.registry.snapshot().await;
+        let uri = request.params.uri.as_deref().ok_or_else(|| CallError::Params("`uri` is missing".to_owned()))?;
+        let found = visible(snapshot.resource(uri), principal);
+        let entry = found.as_ref().and_then(|found| found.skill(uri)).ok_or_else(|| CallError::no_resource(uri, exchange.version))?;
+        Ok(encode::skill(request.id, entry))
     }
 
     async fn discover(&self, request: &Request<'_>) -> Result<Vec<u8>, CallError> {

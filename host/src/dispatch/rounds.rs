@@ -104,8 +104,9 @@ impl Dispatch {
             let now_ms = self.clock.since_epoch_ms();
             let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten();
             let sealed = sealed.ok_or_else(|| {
-                let (plugin, tenant) = (&handling.binding.plugin, &handling.binding.tenant);
-                tracing::warn!(%plugin, %tenant, method = %handling.request.method, "a client brought a state that is not one of its call");
+                let Principal { tenant, subject, .. } = &**handling.principal;
+                let (plugin, method) = (&handling.binding.plugin, &handling.request.method);
+                tracing::warn!(%tenant, subject, %plugin, %method, "a client brought a state that is not one of its call: refused");
                 unusable()
             })?;
             round = Round { responses: sealed.answers, state: sealed.state };
@@ -151,7 +152,12 @@ impl Dispatch {
         let (binding, exchange, meta) = (handling.binding, handling.exchange, handling.request.params.meta.as_ref());
         let token = meta.and_then(|meta| meta.progress_token).map(|token| token.get().into());
         let wanted = binding.guest.talks_to_client() && (token.is_some() || exchange.log_level.is_some());
-        let client = wanted.then(|| ClientChannel::new(Arc::clone(&exchange.outlet), token, exchange.log_level));
+        let client = wanted.then(|| ClientChannel {
+            outlet: Arc::clone(&exchange.outlet),
+            progress_token: token,
+            log_level: exchange.log_level,
+            reported: exchange.reported.clone(),
+        });
         let limits = binding.limits.clone();
         Job {
             ask: Arc::clone(&handling.ask),
@@ -236,8 +242,10 @@ pub(super) fn questions(wanted: InputRequired) -> Result<Vec<Question>, GuestErr
 pub(super) fn check_abilities(questions: &[Question], abilities: Abilities) -> Result<(), CallError> {
     let mut missing = Abilities::default();
     for Question { asking, .. } in questions {
-        let is_url = |params: Value| params.get("mode").is_some_and(|mode| mode == "url");
-        let by_url = || serde_json::from_str::<Value>(&asking.params).is_ok_and(is_url);
+        let by_url = || {
+            let params = serde_json::from_str::<Value>(&asking.params);
+            params.is_ok_and(|params| params.get("mode").is_some_and(|mode| mode == "url"))
+        };
         match asking.method {
             "roots/list" => missing.roots |= !abilities.roots,
             "sampling/createMessage" => missing.sampling |= !abilities.sampling,

@@ -7,10 +7,12 @@ pub mod stream;
 pub use session::{Negotiated, Session};
 
 use crate::auth::Principal;
-use crate::caps::client::Outlet;
+use crate::caps::client::{Outlet, Reported};
 use crate::dispatch::{CallError, Dispatch, Exchange, capabilities, parse_level, server_info};
+use crate::limits::Limits;
 use crate::mcp::{Abilities, Id, Message, Params, Request, Version, write};
 use base64::Engine as _;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use session::LiveSession;
 use std::sync::Arc;
@@ -51,11 +53,7 @@ impl Legacy {
     #[must_use]
     pub fn new(dispatch: Arc<Dispatch>) -> Self {
         let limits = dispatch.limits();
-        let sessions = Cache::builder()
-            .max_capacity(limits.sessions_max)
-            .time_to_idle(limits.session_idle_max)
-            .eviction_listener(|_, session: Arc<Session>, _| session.close())
-            .build();
+        let sessions = sessions(limits);
         Self { dispatch, sessions }
     }
 
@@ -89,10 +87,26 @@ impl Legacy {
         Ok(())
     }
 
+    /// The host stops: clients cannot come any more to answer its questions.
+    pub fn hang_up(&self) {
+        self.sessions.iter().for_each(|(_, session)| session.hang_up());
+    }
+
     /// Hears from now on what changes, for a session whose client is there to be told.
     pub fn listen(&self, session: &Arc<Session>) {
         session.listen(self.dispatch.registry().changes(), self.dispatch.limits().listeners_max);
     }
+}
+
+/// No sessions yet. Which of them goes when there are too many is decided by idleness alone: left to itself the cache would rather keep those
+/// that are used often, and turn new ones away.
+fn sessions(limits: &Limits) -> Cache<String, Arc<Session>> {
+    Cache::builder()
+        .max_capacity(limits.sessions_max)
+        .eviction_policy(EvictionPolicy::lru())
+        .time_to_idle(limits.session_idle_max)
+        .eviction_listener(|_, session: Arc<Session>, _| session.close())
+        .build()
 }
 
 /// Answers `initialize` (2025-11-25, lifecycle): the client's revision where we speak it, else our newest.
@@ -147,7 +161,15 @@ pub async fn answer(
     let live = LiveSession { session, outlet: &outlet };
     // Tasks of this era were another thing, and are not spoken.
     let abilities = Abilities { tasks: false, ..abilities };
-    let exchange = Exchange { version, headers: None, abilities, log_level, outlet: Arc::clone(&outlet), live: Some(&live) };
+    let exchange = Exchange {
+        version,
+        headers: None,
+        abilities,
+        log_level,
+        outlet: Arc::clone(&outlet),
+        reported: Reported::default(),
+        live: Some(&live),
+    };
     let in_flight = session.begin(request.id.as_json());
     tokio::select! {
         biased;
@@ -187,4 +209,46 @@ fn new_session_id() -> Option<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
     Some(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::registry::Registry;
+    use crate::tasks::MemoryStore;
+    use crate::topics::Changes;
+
+    #[tokio::test]
+    async fn a_session_of_somebody_else_is_like_none() {
+        let limits = Arc::new(Limits::default());
+        let (registry, tasks) = (Arc::new(Registry::new(Changes::new())), Arc::new(MemoryStore::new(&limits)));
+        let dispatch = Dispatch::new(registry, tasks, tokio::runtime::Handle::current(), limits, Clock::system()).unwrap();
+        let legacy = Legacy::new(Arc::new(dispatch));
+        let (own, other) = (Principal::local(), Principal { subject: "other".to_owned(), ..(*Principal::local()).clone() });
+        let negotiated = Negotiated { version: Version::NEWEST_LEGACY, abilities: Abilities::default(), log_level: None };
+        let (_, id) = legacy.open(&own, negotiated).unwrap();
+        assert!(matches!(legacy.find(&other, Some(&id)), Err(LegacyError::UnknownSession)));
+        assert!(matches!(legacy.delete(&other, Some(&id)), Err(LegacyError::UnknownSession)));
+        assert!(matches!(legacy.find(&own, None), Err(LegacyError::NoSession)));
+        assert!(legacy.find(&own, Some(&id)).is_ok() && legacy.delete(&own, Some(&id)).is_ok());
+        assert!(matches!(legacy.find(&own, Some(&id)), Err(LegacyError::UnknownSession)));
+    }
+
+    #[test]
+    fn of_too_many_sessions_the_one_that_was_idle_longest_goes() {
+        let limits = Limits { sessions_max: 2, ..Limits::default() };
+        let sessions = sessions(&limits);
+        let negotiated = Negotiated { version: Version::NEWEST_LEGACY, abilities: Abilities::default(), log_level: None };
+        let open = |id: &str| sessions.insert(id.to_owned(), Session::over_http(Principal::local(), negotiated, &limits));
+        open("old");
+        open("used");
+        for _ in 0..100 {
+            assert!(sessions.get("old").is_some() && sessions.get("used").is_some());
+        }
+        open("new");
+        sessions.run_pending_tasks();
+        let left = ["old", "used", "new"].map(|id| sessions.contains_key(id));
+        assert_eq!(left, [false, true, true]);
+    }
 }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, RwLock, oneshot};
 
 /// What the handshake said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,13 @@ pub struct Session {
     subscribed: Mutex<HashSet<String>>,
     subscribed_max: usize,
     listening: OnceLock<Listening>,
-    asked: Mutex<HashMap<String, oneshot::Sender<Option<String>>>>,
+    /// Questions that wait for their answers; none when nobody is there any more who could answer.
+    asked: Mutex<Option<HashMap<String, oneshot::Sender<Option<String>>>>>,
     next_ask: AtomicU64,
     ask_time_max: Duration,
     running: Mutex<HashMap<String, Arc<Notify>>>,
+    /// Held for reading while a request is answered whose answer goes to the session's own stream.
+    pub busy: Arc<RwLock<()>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -62,10 +65,11 @@ impl Session {
             subscribed: Mutex::default(),
             subscribed_max: limits.listener_resources_max,
             listening: OnceLock::new(),
-            asked: Mutex::default(),
+            asked: Mutex::new(Some(HashMap::new())),
             next_ask: AtomicU64::new(1),
             ask_time_max: limits.ask_time_max,
             running: Mutex::default(),
+            busy: Arc::default(),
         })
     }
 
@@ -139,14 +143,20 @@ impl Session {
 
     /// The session is over: its streams end, and nobody waits for its client any more.
     pub fn close(&self) {
+        // In this order, so that nothing is said any more about what ends with it.
         lock(&self.streams).values().for_each(|stream| stream.end());
-        lock(&self.asked).clear();
         lock(&self.running).drain().for_each(|(_, cancelled)| cancelled.notify_one());
+        self.hang_up();
+    }
+
+    /// The client answers no more questions; what it has asked for goes on.
+    pub fn hang_up(&self) {
+        lock(&self.asked).take();
     }
 
     /// Takes the client's answer to a request of the host's. One that nobody waits for is ignored.
     pub fn take_response(&self, response: &Response<'_>) {
-        let waiting = lock(&self.asked).remove(response.id);
+        let waiting = lock(&self.asked).as_mut().and_then(|asked| asked.remove(response.id));
         if let Some(waiting) = waiting {
             let _ = waiting.send(response.result.map(|result| result.get().to_owned()));
         }
@@ -216,7 +226,10 @@ impl Live for LiveSession<'_> {
     fn ask(&self, asking: Asking) -> Asked<'_> {
         let id = format!("\"cofferdam-{}\"", self.session.next_ask.fetch_add(1, Ordering::Relaxed));
         let (sender, receiver) = oneshot::channel();
-        lock(&self.session.asked).insert(id.clone(), sender);
+        match lock(&self.session.asked).as_mut() {
+            Some(asked) => drop(asked.insert(id.clone(), sender)),
+            None => return Box::pin(std::future::ready(Err(AskError::Gone))),
+        }
         let question = Question { session: self.session, outlet: self.outlet, id };
         Box::pin(async move {
             let params = params(&asking, self.session.negotiated().version, &question.id);
@@ -254,7 +267,8 @@ struct Question<'a> {
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        if lock(&self.session.asked).remove(&self.id).is_some() {
+        let waits = lock(&self.session.asked).as_mut().is_some_and(|asked| asked.remove(&self.id).is_some());
+        if waits {
             self.outlet.send(notice::notification("notifications/cancelled", &format!("\"requestId\":{}", self.id)));
         }
     }

@@ -51,7 +51,8 @@ pub struct Catalog {
 impl Catalog {
     /// Checks everything. `prefix` comes before every operation's name; `exports` tells which handlers there are.
     pub fn check(catalog: wit::Catalog, prefix: &str, exports: impl Fn(Export) -> bool, limits: &Limits) -> Result<Self, String> {
-        let handlers = [(Handler::Query, "query", catalog.queries), (Handler::Update, "update", catalog.updates)];
+        let writes = if exports(Export::Handler(Handler::Plain)) { Handler::Plain } else { Handler::Update };
+        let handlers = [(Handler::Query, "query", catalog.queries), (writes, "update", catalog.updates)];
         let mut operations: Vec<Operation> = Vec::new();
         for (handler, export, list) in handlers {
             if !list.is_empty() && !exports(Export::Handler(handler)) {
@@ -75,7 +76,8 @@ impl Catalog {
         if !catalog.prompts.is_empty() && !exports(Export::Prompts) {
             return not_exported("prompts", "prompts");
         }
-        if !(catalog.resources.is_empty() && catalog.resource_templates.is_empty()) && !exports(Export::Resources) {
+        let any_resource = !catalog.resources.is_empty() || !catalog.resource_templates.is_empty();
+        if any_resource && !exports(Export::Resources) {
             return not_exported("resources", "resources");
         }
         let prompts = offers::check_prompts(catalog.prompts, prefix, limits)?;
@@ -133,7 +135,9 @@ fn definition(operation: &wit::Operation, handler: Handler, tool: &str, limits: 
     if let Some(description) = &operation.description {
         definition.insert("description".to_owned(), json!(prose(description, limits)?));
     }
-    definition.insert("annotations".to_owned(), annotations(operation, handler));
+    if handler != Handler::Plain {
+        definition.insert("annotations".to_owned(), annotations(operation, handler));
+    }
     definition.extend(icons(&operation.icons).map(|icons| ("icons".to_owned(), icons)));
     definition.extend(operation.meta.as_deref().map(meta).transpose()?.map(|meta| ("_meta".to_owned(), meta)));
     Ok(definition)

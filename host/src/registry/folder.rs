@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Package {
     pub(super) manifest: Manifest,
     pub(super) component: Vec<u8>,
+    /// The WIT files beside it: names and texts.
+    pub(super) wit: Vec<(String, String)>,
 }
 
 /// One entry of the folder.
@@ -52,7 +54,8 @@ pub(super) fn read(entry: &Entry, limits: &Limits) -> Result<Package, String> {
         let how = if manifest.build.is_some() { "; build it first: the manifest's [build] says how" } else { "" };
         format!("{}: {error}{}", file.display(), if error.starts_with("No such file") { how } else { "" })
     })?;
-    Ok(Package { manifest, component })
+    let wit = if entry.bare { Vec::new() } else { read_wit(&entry.path.join("wit"), limits.manifest_bytes_max) };
+    Ok(Package { manifest, component, wit })
 }
 
 fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
@@ -70,6 +73,24 @@ fn read_manifest(entry: &Entry, limits: &Limits) -> Result<Manifest, String> {
     }
     check_inside(&entry.path, &entry.path.join(&manifest.component))?;
     Ok(manifest)
+}
+
+/// The files of a package's WIT, as every toolchain has it in a folder `wit`. They only document: what is too large, or not text, or not
+/// there is not used. Packages that it depends on are not looked at.
+fn read_wit(folder: &Path, bytes_max: usize) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut bytes_left = bytes_max;
+    let mut paths: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wit")) {
+        // Not through links, which could lead anywhere.
+        let regular = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        let bytes = if regular { read_bounded(&path, bytes_left, "manifest_bytes_max") } else { continue };
+        let Some(text) = bytes.ok().and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
+        bytes_left -= text.len();
+        files.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text));
+    }
+    files
 }
 
 /// A link must not lead out of the plugin's own folder.
@@ -115,6 +136,24 @@ mod tests {
         let names: Vec<_> = entries(path).unwrap().into_iter().map(|entry| (entry.name, entry.bare)).collect();
         let expected = [("a", false), ("a", true), ("b", false)];
         assert_eq!(names, expected.map(|(name, bare)| (name.to_owned(), bare)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn wit_is_read_without_links_and_as_far_as_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let wit = folder.path().join("wit");
+        assert_eq!(read_wit(&wit, 10), []);
+        fs::create_dir_all(wit.join("deps.wit")).unwrap();
+        for (file, text) in [("c.wit", &b"1234"[..]), ("a.wit", b"12345678"), ("b.wit", b"123"), ("d.wit", b"\xff"), ("a.txt", b"1")] {
+            fs::write(wit.join(file), text).unwrap();
+        }
+        fs::write(folder.path().join("outside"), "1").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("outside"), wit.join("e.wit")).unwrap();
+        let names = |bytes_max| read_wit(&wit, bytes_max).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(100), ["a.wit", "b.wit", "c.wit"]);
+        assert_eq!(names(11), ["a.wit", "b.wit"]);
+        assert_eq!(names(7), ["b.wit", "c.wit"]);
     }
 
     #[cfg(unix)]

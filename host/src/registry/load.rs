@@ -11,7 +11,7 @@ use crate::grants::{self, Grants, Offered};
 use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
-use crate::runtime::{self, CodeCache, Engine, Granted, Guest};
+use crate::runtime::{self, CodeCache, Engine, Granted, Guest, Sources};
 use crate::topics::Changes;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -40,6 +40,8 @@ pub enum State {
         tools: Vec<String>,
         /// What it was granted, in words.
         grants: Vec<String>,
+        /// What of it is not offered, and why.
+        skipped: Vec<String>,
     },
     /// Not in force.
     Refused {
@@ -108,14 +110,15 @@ impl Loader {
     async fn load(&self, entry: Entry) -> Result<(Binding, State), String> {
         let limits = Arc::clone(&self.limits);
         let read = tokio::task::spawn_blocking(move || {
-            let Package { manifest, component } = folder::read(&entry, &limits)?;
+            let Package { manifest, component, wit } = folder::read(&entry, &limits)?;
+            let sources = Sources::new(wit, &component);
             let revision = RevisionId(Sha256::digest(&component).into());
-            Ok::<_, String>((manifest, component, revision))
+            Ok::<_, String>((manifest, component, sources, revision))
         });
-        let (manifest, component, revision) = read.await.map_err(|error| error.to_string())??;
+        let (manifest, component, sources, revision) = read.await.map_err(|error| error.to_string())??;
         let grants = Grants::resolve(&manifest, &self.offered).map_err(|error| error.to_string())?;
         let owned = Arc::<OnceLock<Owned>>::default();
-        let guest = self.prepare(&manifest, &grants, component, revision, &owned).await?;
+        let guest = self.prepare(&manifest, &grants, component, sources, revision, &owned).await?;
         let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
         let described = described.map_err(|error| format!("its catalog could not be read: {error}"))?;
@@ -129,6 +132,7 @@ impl Loader {
             revision: revision.short(),
             tools: catalog.operations.iter().map(|operation| operation.tool.clone()).collect(),
             grants: grants.summary(),
+            skipped: guest.skipped().to_vec(),
         };
         Ok((self.bind(manifest, revision, guest, catalog), state))
     }
@@ -138,6 +142,7 @@ impl Loader {
         manifest: &Manifest,
         grants: &Grants,
         component: Vec<u8>,
+        sources: Sources,
         revision: RevisionId,
         owned: &Arc<OnceLock<Owned>>,
     ) -> Result<Arc<Guest>, String> {
@@ -152,7 +157,9 @@ impl Loader {
             }
             _ => error.to_string(),
         })?;
-        Guest::new(linked, self.clock.clone()).map(Arc::new)
+        let clock = self.clock.clone();
+        let found = tokio::task::spawn_blocking(move || Guest::new(linked, clock, sources));
+        found.await.map_err(|error| error.to_string())?.map(Arc::new)
     }
 
     fn bind(&self, manifest: Manifest, revision: RevisionId, guest: Arc<Guest>, catalog: Catalog) -> Binding {

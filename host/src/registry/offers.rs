@@ -29,6 +29,8 @@ pub struct Resource {
     pub uri: String,
     /// The resource as clients see it: one JSON object.
     pub definition: String,
+    /// The entry in `skills/list`, when it is a skill: one JSON object.
+    pub skill: Option<String>,
 }
 
 /// One family of resources.
@@ -104,7 +106,28 @@ fn check_resource(resource: WitResource, limits: &Limits) -> Result<Resource, St
     definition.extend(resource.size_bytes.map(|size| ("size".to_owned(), json!(size))));
     definition.extend(resource.annotations.as_ref().map(|given| ("annotations".to_owned(), annotations(given))));
     finish(&mut definition, icons(&resource.icons), resource.meta.as_deref())?;
-    Ok(Resource { uri: resource.uri, definition: Value::Object(definition).to_string() })
+    let skill = skill(&resource.uri, definition.get("_meta"))?;
+    Ok(Resource { uri: resource.uri, definition: Value::Object(definition).to_string(), skill })
+}
+
+/// Where the front matter of a skill's file stands in `_meta` of its resource.
+const FRONTMATTER: &str = "io.modelcontextprotocol.skills/frontmatter";
+
+/// A skill (SEP-2640) is a resource `skill://.../<name>/SKILL.md` whose `_meta` has the front matter of its file. The file and what lies
+/// beside it are read as resources; the host passes them on without a digest.
+fn skill(uri: &str, meta: Option<&Value>) -> Result<Option<String>, String> {
+    let Some(frontmatter) = meta.and_then(|meta| meta.get(FRONTMATTER)) else { return Ok(None) };
+    let path = uri.strip_prefix("skill://").and_then(|path| path.strip_suffix("/SKILL.md"));
+    let name = path.and_then(|path| path.rsplit('/').next()).ok_or("a skill's URI is skill://.../<name>/SKILL.md")?;
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let well_formed = (1..=64).contains(&name.len()) && name.chars().all(legal) && !name.starts_with('-') && !name.ends_with('-');
+    if !well_formed || name.contains("--") {
+        return Err(format!("{name:?} is not a skill's name: it has 1 to 64 of a-z, 0-9 and single hyphens inside"));
+    }
+    if frontmatter.get("name").and_then(Value::as_str) != Some(name) || !frontmatter.get("description").is_some_and(Value::is_string) {
+        return Err(format!("its front matter (`_meta`, {FRONTMATTER}) needs \"name\": {name:?} and a \"description\""));
+    }
+    Ok(Some(json!({ "uri": uri, "frontmatter": frontmatter, "resources": "dynamic" }).to_string()))
 }
 
 pub(super) fn check_templates(templates: Vec<wit::ResourceTemplate>, limits: &Limits) -> Result<Vec<ResourceTemplate>, String> {
@@ -226,6 +249,32 @@ mod tests {
             resources[0].definition,
             r#"{"annotations":{"audience":["user"],"priority":1.0},"mimeType":"text/plain","name":"n","size":3,"uri":"test://a"}"#
         );
+    }
+
+    #[test]
+    fn skills_are_resources_with_front_matter() {
+        let skill = |uri: &str, frontmatter: Value| {
+            let meta = json!({ FRONTMATTER: frontmatter }).to_string();
+            let resource = WitResource { meta: Some(meta), ..resource(uri) };
+            check_resources(vec![resource], &Limits::default()).map(|resources| resources[0].skill.clone())
+        };
+        let good = json!({"name": "greet", "description": "Greets"});
+        assert_eq!(
+            skill("skill://acme/greet/SKILL.md", good.clone()).unwrap().as_deref(),
+            Some(r#"{"frontmatter":{"description":"Greets","name":"greet"},"resources":"dynamic","uri":"skill://acme/greet/SKILL.md"}"#)
+        );
+        assert_eq!(check_resources(vec![resource("skill://a/b.md")], &Limits::default()).unwrap()[0].skill, None);
+        for (uri, frontmatter) in [
+            ("skill://greet/other.md", good.clone()),
+            ("docs://greet/SKILL.md", good.clone()),
+            ("skill://other/SKILL.md", good.clone()),
+            ("skill://Greet/SKILL.md", json!({"name": "Greet", "description": "x"})),
+            ("skill://a--b/SKILL.md", json!({"name": "a--b", "description": "x"})),
+            ("skill://greet/SKILL.md", json!({"name": "greet"})),
+            ("skill://greet/SKILL.md", json!("greet")),
+        ] {
+            assert!(skill(uri, frontmatter.clone()).is_err(), "{uri} {frontmatter}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Listed {
     Resources,
     /// `resources/templates/list`.
     Templates,
+    /// `skills/list` (SEP-2640).
+    Skills,
 }
 
 impl Listed {
@@ -28,6 +30,7 @@ impl Listed {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
         }
     }
 }

@@ -53,6 +53,13 @@ impl Found {
         self.binding.catalog.prompts.get(self.index)
     }
 
+    /// The entry of `skills/list`, if it is a skill.
+    #[must_use]
+    pub fn skill(&self, uri: &str) -> Option<&str> {
+        let resource = self.binding.catalog.resources.get(self.index).filter(|resource| resource.uri == uri)?;
+        resource.skill.as_deref()
+    }
+
     /// The template, if it is one.
     #[must_use]
     pub fn template(&self) -> Option<&ResourceTemplate> {
@@ -123,6 +130,7 @@ impl Snapshot {
         let prompts = catalogs().flat_map(|catalog| &catalog.prompts).map(|prompt| prompt.definition.as_str());
         let resources = catalogs().flat_map(|catalog| &catalog.resources).map(|resource| resource.definition.as_str());
         let templates = catalogs().flat_map(|catalog| &catalog.templates).map(|template| template.definition.as_str());
+        let skills = catalogs().flat_map(|catalog| &catalog.resources).filter_map(|resource| resource.skill.as_deref());
         let tools = operations().map(|operation| operation.definition.as_str());
         let legacy = operations().map(|operation| operation.definition_legacy.as_str());
         let pages = [
@@ -130,6 +138,7 @@ impl Snapshot {
             (Listed::Prompts, Pages::new(Listed::Prompts, prompts, limits)),
             (Listed::Resources, Pages::new(Listed::Resources, resources, limits)),
             (Listed::Templates, Pages::new(Listed::Templates, templates, limits)),
+            (Listed::Skills, Pages::new(Listed::Skills, skills, limits)),
         ];
         let tool_pages_legacy = Pages::new(Listed::Tools, legacy, limits);
         let instructions =

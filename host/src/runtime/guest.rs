@@ -2,6 +2,7 @@
 
 use super::imports::Linked;
 use super::meter::{Meter, Metered};
+use super::plain::{Plain, Sources};
 use super::store::{CallState, CpuTimeUsedUp, GuestError, Limit};
 use crate::auth::Principal;
 use crate::caps::budget::{Budget, CallTag};
@@ -27,6 +28,8 @@ pub enum Handler {
     Query,
     /// Writes.
     Update,
+    /// A plain function of a component that was not made for us: nobody knows what it does.
+    Plain,
 }
 
 /// An interface that a component may export beside `catalog`.
@@ -114,7 +117,9 @@ pub struct Round {
 pub struct Guest {
     linked: Linked,
     clock: Clock,
-    catalog: catalog::GuestIndices,
+    // One of these two.
+    catalog: Option<catalog::GuestIndices>,
+    plain: Option<Plain>,
     query: Option<query::GuestIndices>,
     update: Option<update::GuestIndices>,
     prompts: Option<prompts::GuestIndices>,
@@ -150,24 +155,25 @@ pub(super) type CallResult = Result<Result<Done, Failure>, GuestError>;
 pub type Call = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 impl Guest {
-    /// Finds the handlers. A component without `catalog` is none of ours; the message says so.
-    pub fn new(linked: Linked, clock: Clock) -> Result<Self, String> {
+    /// Finds the handlers. In a component without `catalog`, which is none of ours, they are its plain functions; `sources` is what
+    /// documents them.
+    pub fn new(linked: Linked, clock: Clock, sources: Sources) -> Result<Self, String> {
         let pre = &linked.pre;
         let has = |interface: &str| pre.component().get_export_index(None, interface).is_some();
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
         if !exported("catalog") {
-            return Err(
-                "the component does not export cofferdam:mcp/catalog@0.1.0: it was not built against Cofferdam's contract".to_owned()
-            );
+            let plain = Plain::find(pre.component(), sources, linked.engine.limits())?;
+            let (query, update, prompts, resources, completion) = (None, None, None, None, None);
+            return Ok(Self { clock, catalog: None, plain: Some(plain), query, update, prompts, resources, completion, linked });
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
-        let catalog = catalog::GuestIndices::new(pre).map_err(misfit)?;
+        let catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
         let query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let prompts = exported("prompts").then(|| prompts::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let resources = exported("resources").then(|| resources::GuestIndices::new(pre)).transpose().map_err(misfit)?;
         let completion = exported("completion").then(|| completion::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        Ok(Self { clock, catalog, query, update, prompts, resources, completion, linked })
+        Ok(Self { clock, catalog, plain: None, query, update, prompts, resources, completion, linked })
     }
 
     /// Whether the component exports this interface.
@@ -176,10 +182,17 @@ impl Guest {
         match export {
             Export::Handler(Handler::Query) => self.query.is_some(),
             Export::Handler(Handler::Update) => self.update.is_some(),
+            Export::Handler(Handler::Plain) => self.plain.is_some(),
             Export::Prompts => self.prompts.is_some(),
             Export::Resources => self.resources.is_some(),
             Export::Completion => self.completion.is_some(),
         }
+    }
+
+    /// What of the component is not offered, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        self.plain.as_ref().map(Plain::skipped).unwrap_or_default()
     }
 
     /// Whether it was granted the `client` interface: without it, nothing of a call reaches the client before its answer.
@@ -195,13 +208,17 @@ impl Guest {
         cpu_time_max: Duration,
         wall_time_max: Duration,
     ) -> Result<catalog::Catalog, GuestError> {
+        if let Some(plain) = &self.plain {
+            return Ok(plain.catalog());
+        }
         let limits = CallLimits { cpu_time_max, wall_time_max, ..self.linked.engine.limits().call() };
         let (guest, meter, deadline) = (Arc::clone(self), Meter::new(), Instant::now() + wall_time_max);
         let mut store = guest.store(tag, &limits, deadline, &meter);
         let run = async move {
             let result = async {
                 let instance = guest.linked.pre.instantiate_async(&mut store).await?;
-                let exports = guest.catalog.load(&mut store, &instance)?;
+                let exported = guest.catalog.as_ref().ok_or_else(|| wasmtime::format_err!("the catalog is not exported"))?;
+                let exports = exported.load(&mut store, &instance)?;
                 exports.call_describe(&mut store).await
             }
             .await;
@@ -245,6 +262,10 @@ impl Guest {
             Ask::Operation { handler: Handler::Update, name, arguments } => {
                 let handler = self.update.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
                 handler.call_handle(store, context, name, arguments).await?.map(operation_done)
+            }
+            Ask::Operation { handler: Handler::Plain, name, arguments } => {
+                let plain = self.plain.as_ref().ok_or_else(missing)?;
+                plain.call(store, &instance, name, arguments, job.limits.output_bytes_max).await?.map(Done::Reply)
             }
             Ask::Prompt { name, arguments } => {
                 let arguments: Vec<_> = arguments.iter().map(|(name, value)| prompts::Argument { name, value }).collect();

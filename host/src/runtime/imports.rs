@@ -95,14 +95,17 @@ fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> R
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
         let (path, version) = name.split_once('@').unwrap_or((name, ""));
-        if !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
+        let ComponentItem::ComponentInstance(instance) = &item.ty else {
             let help = Some("Plugins import interfaces, not single functions".to_owned());
             return Err(ImportError::NotGranted { interface, help });
-        }
+        };
         if path.starts_with(OURS) && !version.starts_with(OURS_VERSION) {
             return Err(ImportError::OtherVersion { interface });
         }
+        // A component imports the names of types that it uses; nobody has to give it anything.
+        let only_types = instance.exports(engine.inner()).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)));
         let linked = match path {
+            _ if only_types => true,
             TYPES | HOST => true,
             CLIENT => granted.client,
             CHANGES => granted.changes.is_some(),

@@ -9,6 +9,7 @@ mod engine;
 mod guest;
 mod imports;
 mod meter;
+mod plain;
 mod store;
 mod wasi;
 
@@ -17,4 +18,5 @@ pub use engine::Engine;
 pub use guest::{Ask, Call, Done, Export, Guest, Handler, Job, Reference, Round};
 pub use imports::{Granted, ImportError, Linked, link};
 pub use meter::run_fair;
+pub use plain::Sources;
 pub use store::{GuestError, Limit};

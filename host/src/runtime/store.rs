@@ -1,5 +1,6 @@
 //! What one call has in its store, and how a call can end badly.
 
+use super::plain::TooLong;
 use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
@@ -183,7 +184,7 @@ impl GuestError {
             Self::Limit(Limit::CpuTime)
         } else if error.is::<BudgetError>() || error.is::<wasmtime::component::ResourceTableError>() {
             Self::Limit(Limit::HostCalls)
-        } else if error.root_cause().to_string().starts_with(HOSTCALL_FUEL_EXHAUSTED) {
+        } else if error.is::<TooLong>() || error.root_cause().to_string().starts_with(HOSTCALL_FUEL_EXHAUSTED) {
             Self::Limit(Limit::Output)
         } else if error.is::<PoolConcurrencyLimitError>() {
             Self::NoSlot

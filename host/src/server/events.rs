@@ -7,6 +7,7 @@ use crate::legacy::stream::{EventId, Reader};
 use crate::limits::Limits;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,9 @@ pub(super) fn listen(listen: Listen, mut drain: watch::Receiver<bool>, limits: &
     response(Reply::events(Events::new(make)))
 }
 
+/// When a stream ends.
+pub(super) type Until = Pin<Box<dyn Future<Output = ()>>>;
+
 /// How a stream of a session is read.
 pub(super) struct Reading {
     /// What is read.
@@ -124,8 +128,8 @@ pub(super) struct Reading {
     pub(super) first: Option<Bytes>,
     /// After this the client has to come back for the rest, if it can.
     pub(super) time_max: Option<Duration>,
-    /// Ends when the host drains: nothing is running that belongs to this stream.
-    pub(super) until: Option<watch::Receiver<bool>>,
+    /// Then it ends, whatever may still come: the host drains, and nothing is running that belongs to this stream.
+    pub(super) until: Option<Until>,
     /// Says that the client is still there.
     pub(super) touch: Rc<dyn Fn()>,
 }
@@ -149,7 +153,7 @@ pub(super) fn read(reading: Reading, limits: &Limits) -> Response<Reply> {
         let over = async { if let Some(over) = over { tokio::time::sleep_until(over).await } else { std::future::pending().await } };
         let drained = async {
             match until {
-                Some(mut until) => drop(until.wait_for(|drain| *drain).await),
+                Some(until) => until.await,
                 None => std::future::pending().await,
             }
         };
@@ -159,7 +163,7 @@ pub(super) fn read(reading: Reading, limits: &Limits) -> Response<Reply> {
                 biased;
                 next = reader.next() => next.map(|(id, message)| frame(Some(id), &message)),
                 () = &mut over => None,
-                () = &mut drained => None,
+                () = &mut drained => break,
                 _ = alive.tick() => {
                     touch();
                     Some(ALIVE)
@@ -167,6 +171,11 @@ pub(super) fn read(reading: Reading, limits: &Limits) -> Response<Reply> {
             };
             let Some(next) = next else { return };
             if frames.send(next).await.is_err() {
+                return;
+            }
+        }
+        while let Some((id, message)) = reader.take() {
+            if frames.send(frame(Some(id), &message)).await.is_err() {
                 return;
             }
         }

@@ -6,7 +6,7 @@ use super::events;
 use super::post::read_body;
 use super::queue::Queue;
 use super::respond::{self, Problem};
-use super::route::App;
+use super::route::{App, drained};
 use crate::legacy::{self, LegacyError, Negotiated, Session};
 use crate::mcp::{Abilities, Message, Version, bounds};
 use bytes::Bytes;
@@ -31,7 +31,13 @@ pub(super) fn stream(app: &Arc<App>, drain: watch::Receiver<bool>) -> Result<Res
         let (app, id) = (Arc::clone(app), id.clone());
         move || drop(app.legacy().find(app.principal(), Some(&id)))
     });
-    let mut reading = app.main_stream(&session, drain, touch)?;
+    let mut reading = app.main_stream(&session, drain.clone(), touch)?;
+    // Here the answers come on this stream.
+    let busy = Arc::clone(&session.busy);
+    reading.until = Some(Box::pin(async move {
+        drained(drain).await;
+        drop(busy.write().await);
+    }));
     reading.first = Some(Bytes::from(format!("event: endpoint\ndata: {POST_PATH}?{SESSION}{id}\n\n")));
     Ok(events::read(reading, &app.limits()))
 }
@@ -60,12 +66,14 @@ pub(super) async fn post(app: Arc<App>, head: &http::request::Parts, body: Incom
             return respond::empty(StatusCode::ACCEPTED);
         }
     }
+    let busy = Arc::clone(&session.busy).read_owned().await;
     // The client waits on its stream, not here.
     tokio::task::spawn_local(async move {
         let answer = answer(&app, &session, &body).await;
         if let (Some(answer), Some(stream)) = (answer, session.stream(0)) {
             stream.push(&answer, true);
         }
+        drop(busy);
     });
     respond::empty(StatusCode::ACCEPTED)
 }

@@ -4,6 +4,7 @@
 //! own: its connections, and the guests that they call, stay on one core, where the instance pool's slots are warm.
 
 mod admin;
+mod batch;
 mod body;
 mod connection;
 mod cors;
@@ -62,6 +63,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
     }
     drop(listener);
     context.drain.send_replace(true);
+    app.legacy().hang_up();
     let drained = tokio::time::timeout(limits.drain_time_max, connections.all_gone()).await;
     if drained.is_err() {
         tracing::warn!(open = connections.open(), "the time to drain is over; what is still running is cut off");

@@ -3,19 +3,22 @@
 //! A request is answered with JSON when its answer comes soon and alone, and with a stream of events otherwise. When its client goes
 //! away, a stateless request is dropped, and with it the call (2026-07-28, Streamable HTTP); one of a session goes on (2025-11-25).
 
+use super::batch;
 use super::body::Reply;
 use super::events::{self, Reading};
 use super::queue::Queue;
 use super::respond::{self, Problem};
 use super::route::App;
+use crate::caps::client::Outlet;
 use crate::dispatch::CallError;
-use crate::legacy::{self, LegacyError, Session};
+use crate::legacy::{self, Session};
 use crate::limits::Limits;
 use crate::mcp::{Message, Request, Version, bounds, headers, message};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
+use serde_json::value::RawValue;
 use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -97,14 +100,14 @@ pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, dr
         Some(answer) if queue.is_empty() => answer,
         Some(answer) => events::all_at_once(&queue, answer),
         None => match posted.session.get() {
-            Some(session) => session_stream(Arc::clone(session), work, queue, &limits),
+            Some(session) => session_stream(session, work, queue, &limits),
             None => events::until_answered(queue, work, &limits),
         },
     }
 }
 
 /// An answer in a session that takes long: it goes on whoever reads it.
-fn session_stream(session: Arc<Session>, work: Work, queue: Arc<Queue>, limits: &Arc<Limits>) -> Response<Reply> {
+fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Arc<Limits>) -> Response<Reply> {
     let stream = session.open_stream(limits);
     let reader = stream.read(0);
     let can_resume = session.negotiated().version >= Version::V2025_11_25;
@@ -138,7 +141,7 @@ async fn respond_to(posted: Rc<Posted>) -> Response<Reply> {
     };
     if let Some(batch) = message::batch(text) {
         let answered = match batch {
-            Ok(batch) => answer_batch(&posted, &batch).await,
+            Ok(members) => answer_batch(&posted, &members).await,
             Err(error) => Err(error.into()),
         };
         return answered.unwrap_or_else(|problem| respond::problem(&problem, None));
@@ -168,12 +171,16 @@ async fn route<'m>(posted: &Posted, message: &Message<'m>) -> Result<Response<Re
     };
     let in_body = params.and_then(|params| params.meta.as_ref()).and_then(|meta| meta.protocol_version.as_deref());
     let in_header = headers::single(&posted.headers, &headers::PROTOCOL_VERSION)?;
-    let header_is_legacy = in_header.is_none_or(|version| Version::parse(version).is_some_and(Version::is_legacy));
-    if in_body.is_some() || !header_is_legacy {
+    if in_body.is_some() || !is_legacy(in_header) {
         stateless(posted, message, in_header, in_body).await
     } else {
         with_session(posted, message).await
     }
+}
+
+/// Whether the head leaves it to the handshake, or names a revision that has one.
+fn is_legacy(in_header: Option<&str>) -> bool {
+    in_header.is_none_or(|version| Version::parse(version).is_some_and(Version::is_legacy))
 }
 
 async fn stateless<'m>(
@@ -225,7 +232,10 @@ async fn with_session<'m>(posted: &Posted, message: &Message<'m>) -> Result<Resp
     }
     let session = find_session(posted)?;
     match message {
-        Message::Request(request) => Ok(respond::json(answer_one(posted, &session, request).await?)),
+        Message::Request(request) => {
+            let outlet = Arc::<Queue>::clone(&posted.queue);
+            Ok(respond::json(legacy::answer(app.dispatch(), &session, request, outlet).await?))
+        }
         message => {
             legacy::take(&session, message);
             Ok(respond::empty(StatusCode::ACCEPTED))
@@ -240,45 +250,24 @@ fn find_session(posted: &Posted) -> Result<Arc<Session>, Problem<'static>> {
     Ok(session)
 }
 
-async fn answer_one(posted: &Posted, session: &Arc<Session>, request: &Request<'_>) -> Result<Vec<u8>, LegacyError> {
-    legacy::answer(posted.app.dispatch(), session, request, Arc::<Queue>::clone(&posted.queue)).await
-}
-
-/// A batch (2025-03-26, basic, "Batching"): its requests run side by side, and their answers come back together.
-async fn answer_batch(posted: &Posted, batch: &[&serde_json::value::RawValue]) -> Result<Response<Reply>, Problem<'static>> {
-    let spoken = || find_session(posted).ok().filter(|session| session.negotiated().version == Version::V2025_03_26);
-    let Some(session) = spoken() else {
-        return Err(Problem::Unexpected("batches are not spoken here: send one message at a time"));
-    };
+/// A batch. Sessions belong to the `initialize` era, so one with the other era's version in its head has none.
+async fn answer_batch(posted: &Posted, batch: &[&RawValue]) -> Result<Response<Reply>, Problem<'static>> {
+    const NOT_SPOKEN: Problem<'static> = Problem::Unexpected("batches are not spoken here: send one message at a time");
+    let in_header = headers::single(&posted.headers, &headers::PROTOCOL_VERSION)?;
+    if !is_legacy(in_header) || !posted.headers.contains_key(headers::SESSION_ID) {
+        return Err(NOT_SPOKEN);
+    }
+    let session = find_session(posted)?;
+    if session.negotiated().version != Version::V2025_03_26 {
+        return Err(NOT_SPOKEN);
+    }
     let most = posted.app.limits().batch_max;
     if batch.is_empty() || batch.len() > most {
         return Err(Problem::Batch(most));
     }
-    let answers = batch.iter().map(|raw| answer_member(posted, &session, raw.get()));
-    let answers: Vec<_> = futures_util::future::join_all(answers).await.into_iter().flatten().collect();
-    if answers.is_empty() {
-        return Ok(respond::empty(StatusCode::ACCEPTED));
-    }
-    let mut out = vec![b'['];
-    out.extend_from_slice(&answers.join(&b','));
-    out.push(b']');
-    Ok(respond::json(out))
-}
-
-async fn answer_member(posted: &Posted, session: &Arc<Session>, text: &str) -> Option<Vec<u8>> {
-    let message = match Message::parse(text) {
-        Ok(message) => message,
-        Err(error) => return Some(respond::message_error(&error)),
-    };
-    let Message::Request(request) = &message else {
-        legacy::take(session, &message);
-        return None;
-    };
-    match answer_one(posted, session, request).await {
-        Ok(answer) => Some(answer),
-        Err(LegacyError::Cancelled) => None,
-        Err(error) => Some(respond::legacy_error(request.id.as_json(), &error)),
-    }
+    let outlet: Arc<dyn Outlet> = Arc::<Queue>::clone(&posted.queue);
+    let answers = batch::answer(posted.app.dispatch(), &session, batch, &outlet).await;
+    Ok(answers.map_or_else(|| respond::empty(StatusCode::ACCEPTED), respond::json))
 }
 
 /// What `_meta` must have (2026-07-28, basic, "_meta").

@@ -2,7 +2,7 @@
 
 use super::body::Reply;
 use super::deadlines::InFlight;
-use super::events::{self, Reading};
+use super::events::{self, Reading, Until};
 use super::respond::{self, Problem};
 use super::{cors, http_sse, post};
 use crate::auth::Principal;
@@ -154,8 +154,8 @@ impl App {
         let reading = match last {
             Some(last) => {
                 let last = EventId::parse(last).ok_or(LegacyError::UnknownEvent)?;
-                let stream = session.stream(last.stream).ok_or(LegacyError::UnknownEvent)?;
-                let until = (last.stream == 0).then_some(drain);
+                let stream = session.stream(last.stream).filter(|stream| stream.has_sent(last.event)).ok_or(LegacyError::UnknownEvent)?;
+                let until = (last.stream == 0).then(|| -> Until { Box::pin(drained(drain)) });
                 Reading { reader: stream.read(last.event), first: None, time_max: None, until, touch }
             }
             None => app.main_stream(&session, drain, touch)?,
@@ -174,13 +174,18 @@ impl App {
         let stream = session.stream(0).ok_or(LegacyError::UnknownSession)?;
         let reader = stream.read_on();
         let first = (session.negotiated().version >= Version::V2025_11_25).then(|| events::priming(reader.position(), &self.limits));
-        Ok(Reading { reader, first, time_max: None, until: Some(drain), touch })
+        Ok(Reading { reader, first, time_max: None, until: Some(Box::pin(drained(drain))), touch })
     }
 
     fn delete(&self, headers: &HeaderMap) -> Result<Response<Reply>, Problem<'static>> {
         self.legacy.delete(&self.principal, headers::single(headers, &headers::SESSION_ID)?)?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
     }
+}
+
+/// Ready when the host drains.
+pub(super) async fn drained(mut drain: watch::Receiver<bool>) {
+    let _ = drain.wait_for(|drain| *drain).await;
 }
 
 /// What a request goes to.

@@ -1,6 +1,6 @@
 //! MCP on standard input and output: one message a line, both eras in one process (2026-07-28, stdio; 2025-11-25, transports).
 
-use super::respond;
+use super::{batch, respond};
 use crate::auth::Principal;
 use crate::caps::client::Outlet;
 use crate::dispatch::{CallError, Dispatch};
@@ -84,7 +84,7 @@ pub async fn serve(
     // Nobody is there any more who could be told, or who could answer.
     shared.ended.send_replace(true);
     if let Some(session) = shared.session.borrow().as_ref() {
-        session.close();
+        session.hang_up();
     }
     // Whoever holds the last slot is the last request.
     let all = u32::try_from(shared.dispatch.limits().stdio_requests_max).unwrap_or(u32::MAX);
@@ -184,7 +184,7 @@ async fn answer(line: Vec<u8>, shared: Rc<Shared>) -> Option<Vec<u8>> {
     match message::batch(text) {
         None => answer_message(text, &shared).await,
         Some(Err(error)) => Some(respond::message_error(&error)),
-        Some(Ok(batch)) => answer_batch(&batch, &shared).await,
+        Some(Ok(members)) => answer_batch(&members, &shared).await,
     }
 }
 
@@ -204,20 +204,16 @@ async fn answer_message(text: &str, shared: &Shared) -> Option<Vec<u8>> {
     }
 }
 
-/// A batch (2025-03-26, basic, "Batching"): its requests run side by side, and their answers come back together.
 async fn answer_batch(batch: &[&RawValue], shared: &Shared) -> Option<Vec<u8>> {
     let refused = |text: &str| Some(write::error(None, code::INVALID_REQUEST, text, None));
-    let version = shared.session.borrow().as_ref().map(|session| session.negotiated().version);
-    if version != Some(Version::V2025_03_26) {
-        return refused("batches are not spoken here: send one message at a time");
-    }
+    let session = shared.session.borrow().clone().filter(|session| session.negotiated().version == Version::V2025_03_26);
+    let Some(session) = session else { return refused("batches are not spoken here: send one message at a time") };
     let most = shared.dispatch.limits().batch_max;
     if batch.is_empty() || batch.len() > most {
         return refused(&format!("a batch has 1 to {most} messages"));
     }
-    let answers = futures_util::future::join_all(batch.iter().map(|raw| answer_message(raw.get(), shared))).await;
-    let answers: Vec<_> = answers.into_iter().flatten().collect();
-    (!answers.is_empty()).then(|| [b"[".as_slice(), &answers.join(&b','), b"]"].concat())
+    let outlet: Arc<dyn Outlet> = Arc::<Out>::clone(&shared.out);
+    batch::answer(&shared.dispatch, &session, batch, &outlet).await
 }
 
 fn take_note(shared: &Shared, message: &Message<'_>) {
@@ -246,7 +242,10 @@ async fn respond_to(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, L
         let (negotiated, body) = legacy::initialize(dispatch, request.id, &request.params).await?;
         let session = Session::new(Arc::clone(principal), negotiated, outlet, dispatch.limits());
         session.listen(dispatch.registry().changes(), dispatch.limits().listeners_max);
-        shared.session.replace(Some(session));
+        if let Some(before) = shared.session.replace(Some(session)) {
+            // What the client sends from now on is not for that one.
+            before.hang_up();
+        }
         return Ok(body);
     }
     let session = shared.session.borrow().clone();
@@ -296,6 +295,9 @@ fn cancel(shared: &Shared, id: Option<&str>) {
     let task = id.and_then(|id| shared.running.borrow_mut().remove(id));
     if let Some(task) = task {
         task.abort();
+    } else if let (Some(id), Some(session)) = (id, shared.session.borrow().as_ref()) {
+        // It may be one of a batch.
+        session.cancel(id);
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn listeners_hear_what_happens_while_they_listen() {
         let (changes, heard, tenant) = (Changes::new(), Arc::new(Heard::default()), TenantId::local());
-        let listener: Arc<dyn Listener> = heard.clone();
+        let listener: Arc<dyn Listener> = Arc::<Heard>::clone(&heard);
         changes.publish(&tenant, &Change::List(Listing::Tools));
         let listening = changes.listen(&tenant, Arc::downgrade(&listener));
         changes.publish(&tenant, &Change::List(Listing::Prompts));

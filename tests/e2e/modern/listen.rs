@@ -2,7 +2,7 @@
 
 use super::{error, plugins, start, started};
 use serde_json::{Value, json};
-use tests::events::Events;
+use tests::events::EventStream;
 use tests::stateless::Client;
 
 const ID: &str = "io.modelcontextprotocol/subscriptionId";
@@ -13,8 +13,8 @@ fn call(client: &Client, tool: &str) {
 }
 
 /// The next message: its method, and its parameters without `_meta`, which has to name the subscription.
-fn next(events: &mut Events, id: &Value) -> (String, Value) {
-    let message = events.expect();
+fn next(events: &mut EventStream, id: &Value) -> (String, Value) {
+    let message = events.message();
     assert!(message.get("id").is_none(), "{message}");
     let mut params = message["params"].clone();
     let meta = params.as_object_mut().unwrap().remove("_meta");
@@ -65,13 +65,13 @@ fn p03_every_message_names_its_subscription_as_the_client_did() {
     let ids = [json!("1"), json!(1), json!(-7), json!(""), json!("\u{fc}\"\\"), json!(9_007_199_254_740_993_i64)];
     let mut open: Vec<_> = ids.iter().map(|id| (id, client.listen(id.clone(), json!({"toolsListChanged": true})))).collect();
     call(&client, "test_trigger_tool_change");
-    host.drain();
+    host.stop();
     for (id, (events, acknowledged)) in &mut open {
         assert_eq!(acknowledged["_meta"], json!({ID: id}));
         assert_eq!(next(events, id), changed("tools"));
-        let end = events.expect();
+        let end = events.message();
         assert_eq!(end, json!({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete", "_meta": {ID: id}}}));
-        assert_eq!(events.message(), None);
+        assert_eq!(events.next_message(), None);
     }
 }
 
@@ -167,10 +167,10 @@ fn p04_the_host_ends_a_subscription_with_its_result() {
     let (host, client) = start();
     let (mut events, _) = client.listen(json!("end"), json!({"toolsListChanged": true}));
     let (mut silent, _) = client.listen(json!(2), json!({}));
-    host.drain();
+    host.stop();
     for (events, id) in [(&mut events, json!("end")), (&mut silent, json!(2))] {
-        assert_eq!(events.expect(), json!({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete", "_meta": {ID: id}}}));
-        assert_eq!(events.message(), None);
+        assert_eq!(events.message(), json!({"jsonrpc": "2.0", "id": id, "result": {"resultType": "complete", "_meta": {ID: id}}}));
+        assert_eq!(events.next_message(), None);
     }
 }
 

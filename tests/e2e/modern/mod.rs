@@ -12,7 +12,7 @@ mod tasks;
 
 use serde_json::{Value, json};
 use tests::client::{self, Answer, post_text};
-use tests::events::Events;
+use tests::events::EventStream;
 use tests::host::{Plugins, TestHost};
 use tests::stateless::Client;
 
@@ -61,8 +61,8 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a request whose answer is a stream, because the host asks something first.
-    fn begin(&self, method: &str, params: &Value) -> Events {
-        Events::open(self.host.address, &self.text(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})))
+    fn begin(&self, method: &str, params: &Value) -> EventStream {
+        EventStream::open(self.host.address, &self.text(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})))
     }
 
     /// Answers a request of the host's.

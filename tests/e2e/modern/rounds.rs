@@ -230,22 +230,22 @@ fn a_handler_that_never_stops_asking_is_given_up_in_a_session() {
     let session = Session::open(&host, &json!({"elicitation": {}}));
     let mut events = session.begin("tools/call", &tool("ask_forever"));
     for _ in 0..3 {
-        let question = events.expect();
+        let question = events.message();
         assert_eq!(question["method"], "elicitation/create", "{question}");
         session.answer(&question, &accepted(json!({"name": "Ada"})));
     }
-    let end = events.expect();
+    let end = events.message();
     assert_eq!((&end["id"], &end["error"]["code"]), (&json!(1), &json!(1005)), "{end}");
     assert_eq!(end["error"]["message"], "the call asked for input more than 3 times");
-    assert_eq!(events.message(), None);
+    assert_eq!(events.next_message(), None);
     // What asks as often as it may is answered.
     let (two, _) = started(plugins().limits(|limits| limits.rounds_max = 2));
     let session = Session::open(&two, &json!({"elicitation": {}}));
     let mut events = session.begin("tools/call", &tool("test_input_required_result_multi_round"));
     for answer in [json!({"name": "Ada"}), json!({"color": "blue"})] {
-        session.answer(&events.expect(), &accepted(answer));
+        session.answer(&events.message(), &accepted(answer));
     }
-    assert_eq!(events.expect()["result"]["content"][0]["text"], "Ada likes blue");
+    assert_eq!(events.message()["result"]["content"][0]["text"], "Ada likes blue");
     // A stateless client goes on for as long as it likes: every round is a request of its own.
     let client = client.with(json!({"elicitation": {}}));
     let call = tool("ask_forever");

@@ -45,7 +45,7 @@ fn a20_what_was_changed_is_refused_and_no_guest_is_called() {
     let (_host, client) = open(plugins());
     let (mut events, _) = client.listen(json!("l"), json!({"toolsListChanged": true, "resourceSubscriptions": ["curious://own"]}));
     let state = state_of(&client, params(&usual()));
-    assert_eq!(events.expect()["method"], "notifications/tools/list_changed");
+    assert_eq!(events.message()["method"], "notifications/tools/list_changed");
 
     let flipped = (0..state.len()).step_by(5).map(|at| {
         let mut flipped = state.clone().into_bytes();
@@ -66,7 +66,7 @@ fn a20_what_was_changed_is_refused_and_no_guest_is_called() {
         assert_refused(&client.send("tools/call", with(elsewhere, &state)), what);
     }
     let bare = state_of(&client, params(&json!({})));
-    assert_eq!(events.expect()["method"], "notifications/tools/list_changed");
+    assert_eq!(events.message()["method"], "notifications/tools/list_changed");
     for tool in ["ask_forever", "one_round_more", "test_input_required_result_request_state"] {
         assert_refused(&client.send("tools/call", with(json!({"name": tool, "arguments": {}}), &bare)), tool);
     }
@@ -75,9 +75,9 @@ fn a20_what_was_changed_is_refused_and_no_guest_is_called() {
 
     // Had the guest been called, this would not be the next to be heard of.
     assert_eq!(client.call("report_others", json!({})).text(), "Reported");
-    assert_eq!(events.expect()["params"]["uri"], "curious://own");
+    assert_eq!(events.message()["params"]["uri"], "curious://own");
     assert_eq!(client.send("tools/call", with(params(&usual()), &state)).text(), "Ada 1 2");
-    assert_eq!(events.expect()["method"], "notifications/tools/list_changed");
+    assert_eq!(events.message()["method"], "notifications/tools/list_changed");
 }
 
 #[test]

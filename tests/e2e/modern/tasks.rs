@@ -44,7 +44,7 @@ fn settled(client: &Client, id: &str) -> Value {
     // What has changed before the host listened for us is not told.
     let mut task = get(client, id);
     while task["status"] == "working" {
-        let told = events.expect();
+        let told = events.message();
         assert_eq!((&told["method"], &told["params"]["taskId"]), (&json!("notifications/tasks"), &json!(id)), "{told}");
         task = told["params"].clone();
     }
@@ -367,7 +367,7 @@ fn a_task_that_takes_too_long_fails() {
         let (mut events, _) = client.listen(json!(1), json!({"taskIds": [asks]}));
         task = get(&client, &asks);
         while task["status"] == "input_required" {
-            task = events.expect()["params"].clone();
+            task = events.message()["params"].clone();
         }
     }
     assert_eq!((&task["status"], &task["error"]["message"]), (&json!("failed"), &json!("the client did not answer in time")), "{task}");

@@ -395,6 +395,19 @@ mod conformance {
         Contents::new().text(include_str!("app.html")).meta(&json!({"ui": {"prefersBorder": true}}))
     }
 
+    // === a skill ===
+
+    /// Greets people by their names
+    #[resource(
+        uri = "skill://greet-people/SKILL.md",
+        name = "greet-people",
+        mime = "text/markdown",
+        meta = r#"{"io.modelcontextprotocol.skills/frontmatter":{"name":"greet-people","description":"Greets people by their names"}}"#
+    )]
+    fn skill() -> &'static str {
+        include_str!("SKILL.md")
+    }
+
     // === resources ===
 
     /// A text that never changes

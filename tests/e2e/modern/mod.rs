@@ -1,5 +1,4 @@
 //! What dispatch does in the stateless era (2026-07-28), over HTTP, with the plugins `conformance` and `curious`.
-#![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 mod listen;
 mod messages;

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use crate::mcp::{LogLevel, notice, strict};
 use crate::wit::cofferdam::mcp::client as wit;
+use std::cell::OnceCell;
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmtime::component::{HasData, Linker};
 
@@ -13,12 +14,17 @@ pub trait Outlet: Send + Sync {
 }
 
 /// The last progress that was reported about a request: it has to grow, also when a handler runs again from the top.
-#[derive(Debug, Clone)]
-pub struct Reported(Arc<Mutex<f64>>);
+#[derive(Debug, Clone, Default)]
+pub struct Reported(OnceCell<LastProgress>);
 
-impl Default for Reported {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(f64::NEG_INFINITY)))
+/// The value itself, shared by the runs of a handler.
+pub type LastProgress = Arc<Mutex<f64>>;
+
+impl Reported {
+    /// For one more run. Most requests never get here, and cost nothing.
+    #[must_use]
+    pub fn share(&self) -> LastProgress {
+        Arc::clone(self.0.get_or_init(|| Arc::new(Mutex::new(f64::NEG_INFINITY))))
     }
 }
 
@@ -31,7 +37,7 @@ pub struct ClientChannel {
     /// From which level on the client wants log messages; none when it did not ask for any.
     pub log_level: Option<LogLevel>,
     /// The last progress that was reported.
-    pub reported: Reported,
+    pub reported: LastProgress,
 }
 
 /// One call's view.
@@ -47,7 +53,7 @@ impl wit::Host for ClientView<'_> {
         self.budget.charge_host_call()?;
         let Some(channel) = &mut self.channel else { return Ok(()) };
         let Some(token) = &channel.progress_token else { return Ok(()) };
-        let mut reported = channel.reported.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = channel.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if !done.is_finite() || done <= *reported || !self.budget.charge_client_message() {
             return Ok(());
         }

@@ -156,7 +156,7 @@ impl Dispatch {
             outlet: Arc::clone(&exchange.outlet),
             progress_token: token,
             log_level: exchange.log_level,
-            reported: exchange.reported.clone(),
+            reported: exchange.reported.share(),
         });
         let limits = binding.limits.clone();
         Job {

@@ -27,6 +27,9 @@ pub(super) struct ConnectionContext {
     pub(super) drain: watch::Sender<bool>,
 }
 
+/// Tells when the host drains. One for each connection, since what all of them share costs both cores a cache line.
+pub(super) type Drain = Rc<watch::Receiver<bool>>;
+
 /// Serves a connection to its end.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut stream: S, context: &Rc<ConnectionContext>) {
     let limits = context.app.limits();
@@ -35,10 +38,10 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut strea
     let Ok(Ok((first_bytes, is_h2))) = sniffed else { return };
     let watch = Watch::new(is_h2);
     let io = TokioIo::new(WatchedIo::new(stream, first_bytes, Rc::clone(&watch)));
+    let told: Drain = Rc::new(context.drain.subscribe());
     let service = service_fn(|request| {
         let in_flight = InFlight::begin(&watch);
-        let (app, drain) = (Arc::clone(&context.app), context.drain.subscribe());
-        app.answer(request, in_flight, drain)
+        Arc::clone(&context.app).answer(request, in_flight, Rc::clone(&told))
     });
     let drain = context.drain.subscribe();
     if is_h2 {

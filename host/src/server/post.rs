@@ -5,6 +5,7 @@
 
 use super::batch;
 use super::body::Reply;
+use super::connection::Drain;
 use super::events::{self, Reading};
 use super::queue::Queue;
 use super::respond::{self, Problem};
@@ -25,7 +26,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::watch;
 
 /// What a POST brought, and where its messages go.
 struct Posted {
@@ -33,7 +33,7 @@ struct Posted {
     headers: HeaderMap,
     body: Bytes,
     queue: Arc<Queue>,
-    drain: watch::Receiver<bool>,
+    drain: Drain,
     /// The session that it belongs to, as soon as that is known.
     session: OnceCell<Arc<Session>>,
 }
@@ -68,7 +68,7 @@ impl Drop for Work {
 }
 
 /// Answers a POST to the MCP endpoint.
-pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, drain: watch::Receiver<bool>) -> Response<Reply> {
+pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, drain: Drain) -> Response<Reply> {
     let limits = app.limits();
     let body = match read_body(body, &limits).await {
         Ok(body) => body,
@@ -134,8 +134,8 @@ fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Arc
 }
 
 async fn respond_to(posted: Rc<Posted>) -> Response<Reply> {
-    let limits = posted.app.limits();
-    let text = match text(&posted.body, &limits) {
+    let limits = posted.app.limits_in_force();
+    let text = match text(&posted.body, limits) {
         Ok(text) => text,
         Err(problem) => return respond::problem(&problem, None),
     };
@@ -201,7 +201,7 @@ async fn stateless<'m>(
     let principal = app.principal();
     if request.method == "subscriptions/listen" {
         let listen = app.dispatch().listen(principal, request).await?;
-        return Ok(events::listen(listen, posted.drain.clone(), &app.limits()));
+        return Ok(events::listen(listen, (*posted.drain).clone(), app.limits_in_force()));
     }
     let exchange = app.dispatch().stateless(request, headers, Arc::<Queue>::clone(&posted.queue))?;
     Ok(respond::json(app.dispatch().answer(principal, request, &exchange).await?))
@@ -261,7 +261,7 @@ async fn answer_batch(posted: &Posted, batch: &[&RawValue]) -> Result<Response<R
     if session.negotiated().version != Version::V2025_03_26 {
         return Err(NOT_SPOKEN);
     }
-    let most = posted.app.limits().batch_max;
+    let most = posted.app.limits_in_force().batch_max;
     if batch.is_empty() || batch.len() > most {
         return Err(Problem::Batch(most));
     }

@@ -1,6 +1,7 @@
 //! One HTTP request: its head is checked, and it is given to what answers its method and path.
 
 use super::body::Reply;
+use super::connection::Drain;
 use super::deadlines::InFlight;
 use super::events::{self, Reading, Until};
 use super::respond::{self, Problem};
@@ -46,6 +47,10 @@ impl App {
         Arc::clone(&self.limits)
     }
 
+    pub(super) fn limits_in_force(&self) -> &Limits {
+        &self.limits
+    }
+
     pub(super) fn dispatch(&self) -> &Dispatch {
         &self.dispatch
     }
@@ -63,7 +68,7 @@ impl App {
         self: Arc<Self>,
         request: hyper::Request<Incoming>,
         in_flight: InFlight,
-        drain: watch::Receiver<bool>,
+        drain: Drain,
     ) -> Result<Response<Reply>, Infallible> {
         let (head, body) = request.into_parts();
         // Only origins that the guard has let through may read the answer.
@@ -72,9 +77,11 @@ impl App {
             Err(problem) => respond::problem(&problem, None),
             Ok(Target::Options) => cors::preflight(&head.headers),
             Ok(Target::Post) => post::answer(self, head.headers, body, drain).await,
-            Ok(Target::Stream) => Self::stream(&self, &head.headers, drain).unwrap_or_else(|problem| respond::problem(&problem, None)),
+            Ok(Target::Stream) => {
+                Self::stream(&self, &head.headers, (*drain).clone()).unwrap_or_else(|problem| respond::problem(&problem, None))
+            }
             Ok(Target::Delete) => self.delete(&head.headers).unwrap_or_else(|problem| respond::problem(&problem, None)),
-            Ok(Target::OldStream) => http_sse::stream(&self, drain).unwrap_or_else(|problem| respond::problem(&problem, None)),
+            Ok(Target::OldStream) => http_sse::stream(&self, (*drain).clone()).unwrap_or_else(|problem| respond::problem(&problem, None)),
             Ok(Target::OldPost) => http_sse::post(self, &head, body).await,
         };
         if let Some(origin) = origin {

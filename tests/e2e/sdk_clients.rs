@@ -36,11 +36,13 @@ fn modern() -> ClientLifecycleMode {
 #[derive(Clone, Default)]
 struct Answers {
     told: Arc<Mutex<Vec<String>>>,
+    more: Arc<tokio::sync::Notify>,
 }
 
 impl Answers {
     fn hear(&self, what: impl Into<String>) {
         self.told.lock().unwrap().push(what.into());
+        self.more.notify_waiters();
     }
 
     fn heard(&self, what: &str) -> usize {
@@ -220,13 +222,18 @@ async fn listen_to_changes(client: &Connected) {
 
 /// Notifications are handled beside the calls.
 async fn eventually(client: &Connected, what: &str) {
-    for _ in 0..200 {
-        if client.service().heard(what) > 0 {
-            return;
+    let user = client.service();
+    let heard = async {
+        loop {
+            let more = user.more.notified();
+            if user.heard(what) > 0 {
+                return;
+            }
+            more.await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what} was not heard of, only {:?}", client.service().told.lock().unwrap());
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
+    assert!(heard.is_ok(), "{what} was not heard of, only {:?}", user.told.lock().unwrap());
 }
 
 async fn use_database(client: &Connected) {

@@ -11,6 +11,9 @@ use wasmtime::component::{HasData, Linker};
 pub trait Outlet: Send + Sync {
     /// Takes a whole JSON-RPC message; false when there is no room for it.
     fn send(&self, message: Vec<u8>) -> bool;
+
+    /// Takes a message that somebody waits for, such as a question, however little room there is. There are few of these.
+    fn deliver(&self, message: Vec<u8>);
 }
 
 /// The last progress that was reported about a request: it has to grow, also when a handler runs again from the top.

@@ -57,6 +57,14 @@ fn list_hint(out: &mut Vec<u8>) {
     cache_hint(out, Some(&CacheHint { ttl_ms: LIST_TTL_MS, shared: true }));
 }
 
+/// `_meta` of a result whose handler has nothing to say there.
+fn own_meta(out: &mut Vec<u8>, version: Version) {
+    if !version.is_legacy() {
+        server_meta(out);
+        out.extend_from_slice(b"},");
+    }
+}
+
 /// Without a hint an answer is the caller's own, and stale at once.
 fn cache_hint(out: &mut Vec<u8>, hint: Option<&CacheHint>) {
     let (ttl_ms, shared) = hint.map_or((0, false), |hint| (hint.ttl_ms, hint.shared));
@@ -134,7 +142,7 @@ pub(super) fn with_members(id: Id<'_>, result_type: &str, members: &str) -> Vec<
 pub(super) fn prompt(id: Id<'_>, version: Version, prompt: &FilledPrompt, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
     let mut out = Vec::with_capacity(512);
     begin(&mut out, id, version);
-    result_meta(&mut out, version, None)?;
+    own_meta(&mut out, version);
     if let Some(description) = &prompt.description {
         out.extend_from_slice(b"\"description\":");
         write::json(&mut out, description);
@@ -163,7 +171,7 @@ pub(super) fn resource(id: Id<'_>, version: Version, reply: &ResourceReply, outp
     if !version.is_legacy() {
         cache_hint(&mut out, reply.cache.as_ref());
     }
-    result_meta(&mut out, version, None)?;
+    own_meta(&mut out, version);
     out.extend_from_slice(b"\"contents\":[");
     for (at, item) in reply.contents.iter().enumerate() {
         if at > 0 {
@@ -198,10 +206,7 @@ pub(super) fn suggestions(id: Id<'_>, version: Version, suggestions: &Suggestion
     completion.insert("values".to_owned(), values.into());
     let mut out = Vec::with_capacity(256);
     begin(&mut out, id, version);
-    if !version.is_legacy() {
-        server_meta(&mut out);
-        out.extend_from_slice(b"},");
-    }
+    own_meta(&mut out, version);
     out.extend_from_slice(b"\"completion\":");
     write::json(&mut out, &completion);
     write::end_result(&mut out);
@@ -216,10 +221,7 @@ fn within(out: Vec<u8>, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> 
 pub(super) fn error_result(id: Id<'_>, version: Version, text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 256);
     begin(&mut out, id, version);
-    if !version.is_legacy() {
-        server_meta(&mut out);
-        out.extend_from_slice(b"},");
-    }
+    own_meta(&mut out, version);
     out.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
     write::json(&mut out, text);
     out.extend_from_slice(b"}],\"isError\":true");

@@ -233,9 +233,7 @@ impl Live for LiveSession<'_> {
         let question = Question { session: self.session, outlet: self.outlet, id };
         Box::pin(async move {
             let params = params(&asking, self.session.negotiated().version, &question.id);
-            if !self.outlet.send(notice::request(&question.id, asking.method, &params)) {
-                return Err(AskError::Gone);
-            }
+            self.outlet.deliver(notice::request(&question.id, asking.method, &params));
             match tokio::time::timeout(self.session.ask_time_max, receiver).await {
                 Err(_) => Err(AskError::Timeout),
                 Ok(Err(_)) => Err(AskError::Gone),
@@ -269,7 +267,7 @@ impl Drop for Question<'_> {
     fn drop(&mut self) {
         let waits = lock(&self.session.asked).as_mut().is_some_and(|asked| asked.remove(&self.id).is_some());
         if waits {
-            self.outlet.send(notice::notification("notifications/cancelled", &format!("\"requestId\":{}", self.id)));
+            self.outlet.deliver(notice::notification("notifications/cancelled", &format!("\"requestId\":{}", self.id)));
         }
     }
 }

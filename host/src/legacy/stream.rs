@@ -139,6 +139,10 @@ impl Outlet for Stream {
     fn send(&self, message: Vec<u8>) -> bool {
         self.push(&message, false)
     }
+
+    fn deliver(&self, message: Vec<u8>) {
+        self.push(&message, true);
+    }
 }
 
 /// Reads a stream.

@@ -39,7 +39,7 @@ pub(super) fn stream(app: &Arc<App>, drain: watch::Receiver<bool>) -> Result<Res
         drop(busy.write().await);
     }));
     reading.first = Some(Bytes::from(format!("event: endpoint\ndata: {POST_PATH}?{SESSION}{id}\n\n")));
-    Ok(events::read(reading, &app.limits()))
+    Ok(events::read(reading, app.limits()))
 }
 
 /// Takes a message; its answer comes on the stream.
@@ -98,7 +98,7 @@ async fn answer(app: &App, session: &Arc<Session>, body: &[u8]) -> Option<Vec<u8
 
 /// What belongs to the request goes on the stream as it comes.
 async fn answer_request(app: &App, session: &Arc<Session>, request: &crate::mcp::Request<'_>) -> Result<Vec<u8>, LegacyError> {
-    let queue = Queue::new(&app.limits());
+    let queue = Queue::new(app.limits());
     let forward = async {
         loop {
             let message = queue.next().await;

@@ -69,16 +69,15 @@ impl Drop for Work {
 
 /// Answers a POST to the MCP endpoint.
 pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, drain: Drain) -> Response<Reply> {
-    let limits = app.limits();
-    let body = match read_body(body, &limits).await {
+    let body = match read_body(body, app.limits()).await {
         Ok(body) => body,
         Err(problem) => return respond::problem(&problem, None),
     };
-    let queue = Queue::new(&limits);
+    let queue = Queue::new(app.limits());
     let posted = Rc::new(Posted { app, headers, body, queue: Arc::clone(&queue), drain, session: OnceCell::new() });
     let mut work = Work { future: Some(Box::pin(respond_to(Rc::clone(&posted)))), posted: Rc::clone(&posted) };
 
-    let began = tokio::time::Instant::now();
+    let (limits, began) = (posted.app.limits(), tokio::time::Instant::now());
     let mut patience = pin!(tokio::time::sleep_until(began + limits.session_plain_answer_max.min(limits.plain_answer_max)));
     let first = poll_fn(|cx| {
         if let Poll::Ready(answer) = Pin::new(&mut work).poll(cx) {
@@ -100,14 +99,14 @@ pub(super) async fn answer(app: Arc<App>, headers: HeaderMap, body: Incoming, dr
         Some(answer) if queue.is_empty() => answer,
         Some(answer) => events::all_at_once(&queue, answer),
         None => match posted.session.get() {
-            Some(session) => session_stream(session, work, queue, &limits),
-            None => events::until_answered(queue, work, &limits),
+            Some(session) => session_stream(session, work, queue, limits),
+            None => events::until_answered(queue, work, limits),
         },
     }
 }
 
 /// An answer in a session that takes long: it goes on whoever reads it.
-fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Arc<Limits>) -> Response<Reply> {
+fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Limits) -> Response<Reply> {
     let stream = session.open_stream(limits);
     let reader = stream.read(0);
     let can_resume = session.negotiated().version >= Version::V2025_11_25;
@@ -134,7 +133,7 @@ fn session_stream(session: &Session, work: Work, queue: Arc<Queue>, limits: &Arc
 }
 
 async fn respond_to(posted: Rc<Posted>) -> Response<Reply> {
-    let limits = posted.app.limits_in_force();
+    let limits = posted.app.limits();
     let text = match text(&posted.body, limits) {
         Ok(text) => text,
         Err(problem) => return respond::problem(&problem, None),
@@ -201,7 +200,7 @@ async fn stateless<'m>(
     let principal = app.principal();
     if request.method == "subscriptions/listen" {
         let listen = app.dispatch().listen(principal, request).await?;
-        return Ok(events::listen(listen, (*posted.drain).clone(), app.limits_in_force()));
+        return Ok(events::listen(listen, (*posted.drain).clone(), app.limits()));
     }
     let exchange = app.dispatch().stateless(request, headers, Arc::<Queue>::clone(&posted.queue))?;
     Ok(respond::json(app.dispatch().answer(principal, request, &exchange).await?))
@@ -261,7 +260,7 @@ async fn answer_batch(posted: &Posted, batch: &[&RawValue]) -> Result<Response<R
     if session.negotiated().version != Version::V2025_03_26 {
         return Err(NOT_SPOKEN);
     }
-    let most = posted.app.limits_in_force().batch_max;
+    let most = posted.app.limits().batch_max;
     if batch.is_empty() || batch.len() > most {
         return Err(Problem::Batch(most));
     }

@@ -32,6 +32,13 @@ impl Queue {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn put(&self, mut messages: MutexGuard<'_, Messages>, message: Vec<u8>) {
+        messages.bytes += message.len();
+        messages.waiting.push_back(message);
+        drop(messages);
+        self.reader.wake();
+    }
+
     pub(super) fn take(&self) -> Option<Vec<u8>> {
         let mut messages = self.messages();
         let message = messages.waiting.pop_front()?;
@@ -64,15 +71,16 @@ impl Queue {
 
 impl Outlet for Queue {
     fn send(&self, message: Vec<u8>) -> bool {
-        let mut messages = self.messages();
-        if messages.waiting.len() >= self.messages_max || messages.bytes + message.len() > self.bytes_max {
-            return false;
+        let messages = self.messages();
+        let fits = messages.waiting.len() < self.messages_max && messages.bytes + message.len() <= self.bytes_max;
+        if fits {
+            self.put(messages, message);
         }
-        messages.bytes += message.len();
-        messages.waiting.push_back(message);
-        drop(messages);
-        self.reader.wake();
-        true
+        fits
+    }
+
+    fn deliver(&self, message: Vec<u8>) {
+        self.put(self.messages(), message);
     }
 }
 
@@ -86,6 +94,8 @@ mod tests {
         assert!(!queue.send(vec![0; 11]));
         assert!(queue.send(vec![1; 5]) && queue.send(vec![2; 5]) && !queue.send(vec![]));
         assert_eq!((queue.next().await, queue.next().await), (vec![1; 5], vec![2; 5]));
-        assert!(queue.send(vec![3; 10]) && !queue.is_empty());
+        assert!(queue.send(vec![3; 10]) && !queue.send(vec![4]));
+        queue.deliver(vec![5; 11]);
+        assert_eq!((queue.next().await, queue.next().await, queue.is_empty()), (vec![3; 10], vec![5; 11], true));
     }
 }

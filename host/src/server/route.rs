@@ -43,11 +43,7 @@ impl App {
 
     /// The limits in force.
     #[must_use]
-    pub fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&self.limits)
-    }
-
-    pub(super) fn limits_in_force(&self) -> &Limits {
+    pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 

@@ -56,9 +56,13 @@ impl Outlet for Out {
         if self.waiting().len() + message.len() > self.bytes_max {
             return false;
         }
+        self.deliver(message);
+        true
+    }
+
+    fn deliver(&self, message: Vec<u8>) {
         self.answer(&message);
         self.written.notify_one();
-        true
     }
 }
 
@@ -267,7 +271,7 @@ async fn respond_to(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, L
 async fn listen(request: &Request<'_>, shared: &Shared) -> Result<Vec<u8>, CallError> {
     let listen = shared.dispatch.listen(&shared.principal, request).await?;
     let mut ended = shared.ended.subscribe();
-    shared.out.send(listen.acknowledged().to_vec());
+    shared.out.deliver(listen.acknowledged().to_vec());
     loop {
         tokio::select! {
             // What has happened before the end is told before it.

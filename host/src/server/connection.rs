@@ -45,12 +45,12 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut strea
     });
     let drain = context.drain.subscribe();
     if is_h2 {
-        let connection = h2_builder(&limits).serve_connection(io, service);
-        run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, &limits, drain).await;
+        let connection = h2_builder(limits).serve_connection(io, service);
+        run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, limits, drain).await;
     } else {
         // Heads have a deadline in `watch`; hyper's own would need a timer for each request.
         let connection = hyper::server::conn::http1::Builder::new().header_read_timeout(None).serve_connection(io, service);
-        run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, &limits, drain).await;
+        run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, limits, drain).await;
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn post(app: Arc<App>, head: &http::request::Parts, body: Incom
         Ok(session) => session,
         Err(error) => return respond::problem(&error.into(), None),
     };
-    let body = match read_body(body, &limits).await {
+    let body = match read_body(body, limits).await {
         Ok(body) => body,
         Err(problem) => return respond::problem(&problem, None),
     };

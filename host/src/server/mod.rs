@@ -38,7 +38,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// the last connection is gone or the time for draining is over.
 pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
     let limits = app.limits();
-    let connections = Arc::new(Connections::new(&limits));
+    let connections = Arc::new(Connections::new(limits));
     let context = ConnectionContext { app: Arc::clone(&app), drain: watch::Sender::new(false) };
     let workers = Workers::start(&context)?;
     loop {

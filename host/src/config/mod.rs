@@ -2,6 +2,7 @@
 //! everything has a safe default for one machine.
 
 mod hosts;
+mod keys;
 mod read;
 #[cfg(test)]
 mod tests;

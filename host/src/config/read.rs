@@ -7,44 +7,10 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
+use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
 use crate::limits::Limits;
-use crate::manifest::{
-    DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, Shape, TIME_MIN, Table, closest, is_database_name, quoted,
-};
-
-const SHAPE: Shape = Shape { sections: SECTIONS, other: ("a plugin's plugin.toml", AUTHORS) };
-
-const AUTHORS: &[&str] = &["name", "version", "description", "component", "prefix", "build", "grants"];
-
-const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["plugins", "state", "listen", "http", "databases", "tasks", "limits", "log"]),
-    ("listen", &["http", "admin"]),
-    ("http", &["allowed_hosts", "allowed_origins", "legacy_sse"]),
-    ("databases", &[]),
-    ("databases.<database>", &["engine", "path", "init"]),
-    ("tasks", &["store"]),
-    (
-        "limits",
-        &[
-            "guest_memory",
-            "cpu_time",
-            "wall_time",
-            "output",
-            "calls",
-            "tenant_calls",
-            "plugin_calls",
-            "connections",
-            "body",
-            "sql_rows",
-            "sql_statement_time",
-            "drain_time",
-            "compiles",
-            "component",
-        ],
-    ),
-    ("log", &["filter", "format"]),
-];
+use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
@@ -54,7 +20,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Reads a configuration whose relative paths begin at the folder of `file`.
 pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let shown = file.display().to_string();
-    let document = Document::parse(text, &shown, &SHAPE)?;
+    let document = Document::parse(text, &shown, &keys::SHAPE)?;
     let root = document.root()?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut config = Config { file: Some(file.to_owned()), ..Config::default() };

@@ -10,21 +10,13 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{DocumentError, Place};
 use super::nesting::too_deep;
+use super::sections::{Section, Shape};
 use super::suggest::{closest, listed};
 use super::values::{duration, duration_text, hidden, quoted, size, size_text};
 use crate::limits::Limits;
 
 /// Brackets within brackets. The deepest document that means something needs four.
 const NESTING_MAX: usize = 8;
-
-/// What a kind of document can say.
-pub(crate) struct Shape {
-    /// Every section with its keys. The document itself is `""`. The last part of a section's name may be a word in `<>`: any name can
-    /// stand there. A section that only holds such sections has no keys of its own.
-    pub(crate) sections: &'static [(&'static str, &'static [&'static str])],
-    /// The other kind of document, and what belongs at the top of that one.
-    pub(crate) other: (&'static str, &'static [&'static str]),
-}
 
 /// A document, parsed but not yet understood.
 pub(crate) struct Document<'d> {
@@ -80,18 +72,22 @@ impl<'d> Document<'d> {
         DocumentError::at(self.file, Place::of(self.text, offset), message)
     }
 
-    fn is_section(&self, section: &str) -> bool {
-        self.shape.sections.iter().any(|(name, _)| *name == section)
+    fn section(&self, name: &str) -> Option<&'static Section> {
+        self.shape.sections.iter().find(|section| section.name == name)
+    }
+
+    fn is_section(&self, name: &str) -> bool {
+        self.section(name).is_some()
     }
 
     /// The sections below `section` that have names of their own.
     fn below(&self, section: &str) -> Option<&'static str> {
-        let mut names = self.shape.sections.iter().map(|(name, _)| *name);
+        let mut names = self.shape.sections.iter().map(|section| section.name);
         names.find(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with(".<")))
     }
 
-    fn keys(&self, section: &str) -> &'static [&'static str] {
-        self.shape.sections.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+    fn keys(&self, section: &str) -> Vec<&'static str> {
+        self.section(section).map_or(Vec::new(), |section| section.keys.iter().map(|key| key.name).collect())
     }
 }
 
@@ -115,12 +111,17 @@ impl<'d> Table<'d> {
         self.get(key).map(|field| field.table(self.section_below(key))?.without_unknown_keys()).transpose()
     }
 
+    /// Everything in a section whose keys are names that the writer chooses, in the order of the text.
+    pub(crate) fn fields(&self) -> Vec<Field<'d>> {
+        let mut fields: Vec<_> = self.entries.iter().map(|(key, value)| self.field(key, value)).collect();
+        fields.sort_unstable_by_key(|field| field.key_offset);
+        fields
+    }
+
     /// The sections below this one, which have names of their own.
     pub(crate) fn named_sections(&self) -> Result<Vec<(Field<'d>, Table<'d>)>, DocumentError> {
         let pattern = self.document.below(self.section).unwrap_or_default();
         let keys = self.document.keys(pattern);
-        let mut fields: Vec<_> = self.entries.iter().map(|(key, value)| self.field(key, value)).collect();
-        fields.sort_unstable_by_key(|field| field.key_offset);
         let named = |field: Field<'d>| {
             // A key of the section below is here because that section's name was forgotten.
             if keys.contains(&field.key) && !field.is_table() {
@@ -131,13 +132,12 @@ impl<'d> Table<'d> {
             let table = field.table(pattern)?.without_unknown_keys()?;
             Ok((field, table))
         };
-        fields.into_iter().map(named).collect()
+        self.fields().into_iter().map(named).collect()
     }
 
     /// The name of the shape's section for `key` below this one.
     fn section_below(&self, key: &str) -> &'static str {
-        let path = dotted(self.section, key);
-        self.document.shape.sections.iter().find(|(name, _)| *name == path).map_or("", |(name, _)| name)
+        self.document.section(&dotted(self.section, key)).map_or("", |section| section.name)
     }
 
     fn field(&self, key: &'d Spanned<std::borrow::Cow<'d, str>>, value: &'d Spanned<DeValue<'d>>) -> Field<'d> {
@@ -150,10 +150,11 @@ impl<'d> Table<'d> {
         let keys = self.document.keys(self.section);
         let unknown = self.entries.iter().filter(|(key, _)| !keys.contains(&key.get_ref().as_ref()));
         match unknown.min_by_key(|(key, _)| key.span().start) {
-            // A section of named sections.
+            // A section of named sections, or of names that the writer chooses.
             _ if keys.is_empty() && self.document.below(self.section).is_some() => Ok(self),
+            _ if self.document.section(self.section).is_some_and(|section| section.open) => Ok(self),
             None => Ok(self),
-            Some((key, value)) => Err(self.unknown(&self.field(key, value), keys)),
+            Some((key, value)) => Err(self.unknown(&self.field(key, value), &keys)),
         }
     }
 
@@ -164,15 +165,15 @@ impl<'d> Table<'d> {
             false => format!("unknown key {}", place(&self.path, key)),
         };
         let shape = self.document.shape;
-        let mut elsewhere = shape.sections.iter().filter(|(name, keys)| *name != self.section && keys.contains(&key));
+        let mut elsewhere = shape.sections.iter().filter(|section| section.name != self.section && section.has(key));
         let near = closest(key, keys.iter().copied());
         let (other, at_its_top) = shape.other;
-        let help = match (elsewhere.next(), near) {
-            (Some((name, _)), _) if self.document.is_section(&dotted(name, key)) => {
+        let help = match (elsewhere.next().map(|section| section.name), near) {
+            (Some(name), _) if self.document.is_section(&dotted(name, key)) => {
                 format!("did you mean [{}]?", dotted(name, key))
             }
-            (Some(("", _)), _) => "it belongs at the top of the file, above the first [section]".to_owned(),
-            (Some((name, _)), _) => format!("it is a key of [{name}]"),
+            (Some(""), _) => "it belongs at the top of the file, above the first [section]".to_owned(),
+            (Some(name), _) => format!("it is a key of [{name}]"),
             (None, _) if self.section.is_empty() && at_its_top.contains(&key) => format!("it belongs in {other}"),
             (None, Some(near)) if self.document.is_section(&dotted(self.section, near)) => {
                 format!("did you mean [{}]?", dotted(&self.path, near))

@@ -5,7 +5,9 @@ mod document;
 mod error;
 #[cfg(test)]
 pub(crate) mod golden;
+mod keys;
 mod nesting;
+mod sections;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -16,8 +18,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use self::document::{Document, Field, Shape, Table};
+pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
+pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
 use crate::ids::PluginName;
@@ -117,21 +120,6 @@ impl fmt::Display for Access {
 
 const ACCESS: &[(&str, Access)] = &[("read", Access::Read), ("write", Access::Write)];
 
-const SHAPE: Shape = Shape { sections: SECTIONS, other: ("the operator's cofferdam.toml", OPERATORS) };
-
-const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "log"];
-
-const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["name", "version", "description", "component", "prefix", "build", "limits", "grants"]),
-    ("build", &["command", "watch"]),
-    ("limits", &["memory", "timeout", "cpu", "output", "concurrency"]),
-    ("grants", &["client", "changes", "sql"]),
-    ("grants.client", &[]),
-    ("grants.changes", &[]),
-    ("grants.sql", &[]),
-    ("grants.sql.<database>", &["access", "rows_max", "timeout"]),
-];
-
 /// The longest version that is shown.
 const VERSION_CHARS_MAX: usize = 64;
 
@@ -160,7 +148,7 @@ impl Manifest {
 
     /// Reads a manifest. `file` is what messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        let document = Document::parse(text, file, &SHAPE)?;
+        let document = Document::parse(text, file, &keys::SHAPE)?;
         let root = document.root()?;
         let mut manifest = Self { file: file.to_owned(), ..Self::bare(name(&root)?) };
         manifest.version = root.get("version").map(|field| version(&field)).transpose()?;

@@ -1,0 +1,76 @@
+//! Every key of `plugin.toml`. A field that this version does not enforce is not here, and so it is unknown.
+
+use super::sections::{Key, Kind, Section, Shape};
+
+pub(crate) const SHAPE: Shape = Shape { sections: SECTIONS, other: ("the operator's cofferdam.toml", OPERATORS) };
+
+const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "tasks", "log"];
+
+const SECTIONS: &[Section] = &[
+    Section::new(
+        "",
+        "What a plugin is. The author writes it; whoever drops the plugin in accepts it.",
+        &[
+            Key::required("name", Kind::Text, "The plugin's name: 1 to 48 of a-z, 0-9 and -, beginning with a letter.", "\"tickets\""),
+            Key::new("version", Kind::Text, "The author's version; only shown.", "none", "\"1.2.0\""),
+            Key::new("description", Kind::Text, "What the plugin is; only shown.", "none", "\"Finds tickets\""),
+            Key::new(
+                "component",
+                Kind::Text,
+                "The component, as a path from this file's folder down.",
+                "`<name>.wasm`",
+                "\"tickets.wasm\"",
+            ),
+            Key::new("prefix", Kind::Text, "What stands before the names of the plugin's tools; may be empty.", "`<name>_`", "\"t_\""),
+            Key::section("build"),
+            Key::section("limits"),
+            Key::section("grants"),
+        ],
+    ),
+    Section::new(
+        "build",
+        "How the component is built from its source.",
+        &[
+            Key::required(
+                "command",
+                Kind::Text,
+                "The command line, run in this file's folder.",
+                "\"cargo build --release --target wasm32-wasip2\"",
+            ),
+            Key::new("watch", Kind::Texts, "Files and folders whose changes call for another build.", "`[]`", "[\"src\"]"),
+        ],
+    ),
+    Section::new(
+        "limits",
+        "Limits of one call. They hold as far as they are lower than the operator's.",
+        &[
+            Key::new("memory", Kind::Size, "Linear memory of one call.", "the operator's", "\"64MiB\""),
+            Key::new("timeout", Kind::Duration, "Time on the wall of one call.", "the operator's", "\"10s\""),
+            Key::new("cpu", Kind::Duration, "Processor time of one call.", "the operator's", "\"500ms\""),
+            Key::new("output", Kind::Size, "JSON text of one result.", "the operator's", "\"1MiB\""),
+            Key::new("concurrency", Kind::Count, "Calls at the same time.", "the operator's", "8"),
+        ],
+    ),
+    Section::new(
+        "grants",
+        "What the plugin asks for. What is not named here is not linked: a component that imports it does not load.",
+        &[Key::section("client"), Key::section("changes"), Key::section("sql")],
+    ),
+    Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
+    Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
+    Section::new("grants.sql", "Databases (`cofferdam:mcp/sql`), by the operator's names for them.", &[]),
+    Section::new(
+        "grants.sql.<database>",
+        "One database of the operator's `[databases.<database>]`.",
+        &[
+            Key::required(
+                "access",
+                Kind::Choice(&["read", "write"]),
+                "What the plugin may do there. `write` includes `read`; `read` is enforced by the database itself.",
+                "\"read\"",
+            ),
+            Key::new("rows_max", Kind::Count, "Rows of one result.", "the operator's", "500"),
+            Key::new("timeout", Kind::Duration, "Time of one statement.", "the operator's", "\"2s\""),
+        ],
+    ),
+];

@@ -1,6 +1,6 @@
 //! SQLite behind the `sql` capability: a bounded pool of connections for each grant, on which guests run one statement at a time.
 //!
-//! In reading order: `pool` (threads and waiting), `run` (one statement), `screen` (the first look), `authorizer` and `connection` (what
+//! In reading order: `quick` (what is over at once), `pool` (threads and waiting), `run` (one statement), `screen` (the first look), `authorizer` and `connection` (what
 //! holds it), `stop` (what ends it), `parameters` and `rows` (JSON in and out), `failure` (errors), `schema` with `definition` and
 //! `tokens` (descriptions), `create` (databases from scripts).
 
@@ -11,6 +11,7 @@ mod definition;
 mod failure;
 mod parameters;
 mod pool;
+mod quick;
 mod rows;
 mod run;
 mod schema;
@@ -24,6 +25,7 @@ pub use create::create_from_sql;
 
 use super::model::{Access, Changes, QueryOptions, ResultSet, SqlError, SqlLimits, TableInfo};
 use pool::Pool;
+use quick::Quick;
 use rusqlite::Connection;
 use std::fmt;
 use std::path::Path;
@@ -33,6 +35,7 @@ use tokio::time::Instant;
 /// One database under one grant. Clones share its connections.
 #[derive(Clone)]
 pub struct SqliteDatabase {
+    quick: Arc<Quick>,
     pool: Arc<Pool>,
     access: Access,
 }
@@ -40,7 +43,8 @@ pub struct SqliteDatabase {
 impl SqliteDatabase {
     /// Opens a database that is there. Blocks for as long as opening a file takes; the request path has no business here.
     pub fn open(path: &Path, access: Access, limits: SqlLimits) -> Result<Self, SqlError> {
-        Ok(Self { pool: Pool::open(path, access, limits)?, access })
+        let quick = Arc::new(Quick::new(path, access, &limits));
+        Ok(Self { quick, pool: Pool::open(path, access, limits)?, access })
     }
 
     /// What the grant allows.
@@ -59,7 +63,18 @@ impl SqliteDatabase {
         options: QueryOptions,
         deadline: Instant,
     ) -> Result<ResultSet, SqlError> {
-        self.pool.run(deadline, move |session| session.query(&statement, &parameters, options)).await
+        if Instant::now() < deadline
+            && let Some(answer) = self.quick.query(&statement, &parameters, options)
+        {
+            return Ok(answer);
+        }
+        let quick = Arc::clone(&self.quick);
+        let answer = move |session: &connection::Session| {
+            let answer = session.query(&statement, &parameters, options);
+            quick.refill();
+            answer
+        };
+        self.pool.run(deadline, answer).await
     }
 
     /// Runs one statement that changes data or, with write access, tables, indexes and views.

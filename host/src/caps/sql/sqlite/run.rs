@@ -27,9 +27,27 @@ impl Session {
 
     /// Runs a statement that returns rows.
     pub(super) fn query(&self, sql: &str, parameters: &str, options: QueryOptions) -> Result<ResultSet, SqlError> {
+        self.rows(sql, parameters, options, |_| true)
+    }
+
+    /// Runs a statement that returns rows, unless it does more than read.
+    pub(super) fn read(&self, sql: &str, parameters: &str, options: QueryOptions) -> Result<ResultSet, SqlError> {
+        self.rows(sql, parameters, options, |statement| statement.readonly())
+    }
+
+    fn rows(
+        &self,
+        sql: &str,
+        parameters: &str,
+        options: QueryOptions,
+        allowed: impl Fn(&Statement<'_>) -> bool,
+    ) -> Result<ResultSet, SqlError> {
         let class = screen(sql, &self.limits)?;
         let parameters = Parameters::parse(parameters, &self.limits)?;
         self.prepared(sql, class, |statement| {
+            if !allowed(statement) {
+                return Err(SqlError::Denied("the statement does more than read".to_owned()).into());
+            }
             if statement.column_count() == 0 {
                 return Err(SqlError::Invalid("the statement returns no rows; use execute".to_owned()).into());
             }

@@ -3,6 +3,7 @@
 
 mod ends;
 mod files;
+mod quick;
 mod refusals;
 mod tables;
 mod values;

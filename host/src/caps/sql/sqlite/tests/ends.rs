@@ -196,7 +196,7 @@ async fn many_callers_share_few_connections() {
 async fn idle_connections_end() {
     let fixture = Fixture::new("CREATE TABLE t(x)");
     let pool = Pool::impatient(&fixture.path, Access::Write, limits()).unwrap();
-    let database = SqliteDatabase { pool, access: Access::Write };
+    let database = SqliteDatabase { pool, ..fixture.open(Access::Write) };
     for number in 1..=5 {
         check_change(&database, "INSERT INTO t VALUES (1)", &format!("1 {number}")).await;
         // The last connection to close writes the log back and removes it.

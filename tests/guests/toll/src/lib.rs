@@ -1,0 +1,29 @@
+//! Calls a capability as often as it is told to: the benchmark of what such a call costs.
+#![cfg_attr(target_family = "wasm", no_std)]
+
+#[cofferdam_plugin::plugin(no_std)]
+mod toll {
+    use cofferdam_plugin::prelude::*;
+    use cofferdam_plugin::sql;
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Times {
+        /// How often
+        times: u32,
+    }
+
+    /// Reads one row by its key.
+    #[query]
+    fn sql(input: Times) -> Result<String> {
+        let database = sql::database("main");
+        for _ in 0..input.times {
+            let found = database.query_raw("SELECT name FROM t WHERE id = ?1", "[500]", ROWS)?;
+            if found.rows_json().len() < 4 {
+                return Err(Failure::other("no such row"));
+            }
+        }
+        Ok(String::new())
+    }
+
+    const ROWS: sql::QueryOptions = sql::QueryOptions { format: sql::RowFormat::Arrays, rows_max: None };
+}

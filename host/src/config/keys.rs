@@ -22,6 +22,7 @@ const SECTIONS: &[Section] = &[
             Key::section("listen"),
             Key::section("http"),
             Key::section("databases"),
+            Key::section("ceiling"),
             Key::section("tasks"),
             Key::section("limits"),
             Key::section("log"),
@@ -71,6 +72,17 @@ const SECTIONS: &[Section] = &[
                 "\"data/main.sql\"",
             ),
         ],
+    ),
+    Section::new(
+        "ceiling",
+        "The most that any manifest can be granted. A plugin whose manifest asks for more does not load.",
+        &[Key::new(
+            "grants",
+            Kind::Texts,
+            "The capabilities, by their names under `[grants]` in plugin.toml.",
+            "all of them",
+            "[\"client\", \"sql\"]",
+        )],
     ),
     Section::new(
         "tasks",

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
 pub use crate::grants::Engine;
-use crate::grants::Offered;
+use crate::grants::{Ceiling, Offered};
 use crate::limits::Limits;
 use crate::manifest::DocumentError;
 
@@ -40,6 +40,8 @@ pub struct Config {
     pub http: Http,
     /// The databases, by the names that manifests ask for.
     pub databases: BTreeMap<String, Database>,
+    /// The most that any manifest can be granted.
+    pub ceiling: Ceiling,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -122,6 +124,7 @@ impl Default for Config {
             listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
             http: Http::default(),
             databases: BTreeMap::new(),
+            ceiling: Ceiling::default(),
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -176,6 +179,6 @@ impl Config {
     #[must_use]
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
-        Offered { databases: databases.collect(), limits: self.limits() }
+        Offered { databases: databases.collect(), ceiling: self.ceiling.clone(), limits: self.limits() }
     }
 }

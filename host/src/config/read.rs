@@ -9,8 +9,11 @@ use tracing_subscriber::filter::EnvFilter;
 
 use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use crate::grants::Ceiling;
 use crate::limits::Limits;
-use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
+use crate::manifest::{
+    DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, capabilities, closest, is_database_name, quoted,
+};
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
@@ -43,6 +46,9 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("databases")? {
         config.databases = databases(&table, folder)?;
+    }
+    if let Some(table) = root.section("ceiling")? {
+        config.ceiling = ceiling(&table)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;
@@ -155,6 +161,13 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
         databases.insert(field.key().to_owned(), Database { engine, path: file, init });
     }
     Ok(databases)
+}
+
+fn ceiling(table: &Table<'_>) -> Result<Ceiling, ConfigError> {
+    let names: Vec<_> = capabilities().into_iter().map(|name| (name, name)).collect();
+    let fields = table.get("grants").map(|field| field.list("a list of capabilities such as [\"client\", \"sql\"]")).transpose()?;
+    let read = |fields: Vec<Field<'_>>| fields.iter().map(|field| field.choice(&names).map(str::to_owned)).collect();
+    Ok(Ceiling { grants: fields.map(read).transpose()? })
 }
 
 fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {

@@ -1,5 +1,6 @@
 //! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
 
+mod ceiling;
 mod imports;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::ceiling::Ceiling;
 pub use self::imports::missing_import_help;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
@@ -36,6 +38,8 @@ impl fmt::Display for Engine {
 pub struct Offered {
     /// The databases, by the operator's names for them.
     pub databases: BTreeMap<String, Engine>,
+    /// The most that any manifest can be granted.
+    pub ceiling: Ceiling,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -65,6 +69,7 @@ pub struct SqlGrant {
 impl Grants {
     /// What the manifest asks for, if the operator offers all of it.
     pub fn resolve(manifest: &Manifest, offered: &Offered) -> Result<Self, GrantError> {
+        offered.ceiling.check(manifest)?;
         let mut sql = BTreeMap::new();
         for (database, wanted) in &manifest.grants.sql {
             if !offered.databases.contains_key(database) {

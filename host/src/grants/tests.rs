@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Access, Engine, Grants, Offered, SqlGrant, call_limits, missing_import_help};
+use super::{Access, Ceiling, Engine, Grants, Offered, SqlGrant, call_limits, missing_import_help};
 use crate::limits::{CallLimits, Limits};
 use crate::manifest::Manifest;
 
@@ -12,7 +12,7 @@ fn manifest(more: &str) -> Manifest {
 
 fn offered(databases: &[&str]) -> Offered {
     let databases = databases.iter().map(|name| ((*name).to_owned(), Engine::Sqlite)).collect();
-    Offered { databases, limits: Limits::default() }
+    Offered { databases, limits: Limits::default(), ..Offered::default() }
 }
 
 #[test]
@@ -22,6 +22,23 @@ fn a_plugin_gets_only_what_its_manifest_names() {
     assert_eq!(grants.summary(), ["sql main (read)"]);
     let none = Grants::resolve(&manifest(""), &offered(&["main", "audit"])).unwrap();
     assert_eq!((none.summary().len(), none), (0, Grants::default()));
+}
+
+#[test]
+fn nobody_gets_more_than_the_ceiling() {
+    let wants = manifest("\n[grants.client]\n[grants.sql.main]\naccess = \"read\"");
+    let under = |names: &[&str]| {
+        let grants = Some(names.iter().map(|name| (*name).to_owned()).collect());
+        Grants::resolve(&wants, &Offered { ceiling: Ceiling { grants }, ..offered(&["main"]) }).map_err(|error| error.to_string())
+    };
+    assert_eq!(under(&["client", "sql"]).unwrap().summary(), ["client", "sql main (read)"]);
+    let refused = under(&["client", "changes"]).unwrap_err();
+    assert_eq!(
+        refused,
+        "plugins/tickets/plugin.toml:4:9: [grants.sql] asks for more than the operator's ceiling: plugins are granted \"changes\" and \
+         \"client\" at most; take it out, or the operator adds \"sql\" to \"grants\" in [ceiling] of cofferdam.toml"
+    );
+    assert!(under(&[]).unwrap_err().contains("no plugin is granted anything"));
 }
 
 #[test]

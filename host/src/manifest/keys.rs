@@ -6,6 +6,12 @@ pub(crate) const SHAPE: Shape = Shape { sections: SECTIONS, other: ("the operato
 
 const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "tasks", "log"];
 
+/// What `[grants]` can name.
+pub(crate) fn capabilities() -> Vec<&'static str> {
+    let grants = SECTIONS.iter().find(|section| section.name == "grants");
+    grants.map_or(Vec::new(), |section| section.keys.iter().map(|key| key.name).collect())
+}
+
 const SECTIONS: &[Section] = &[
     Section::new(
         "",

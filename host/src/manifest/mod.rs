@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
+pub(crate) use self::keys::capabilities;
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
@@ -79,6 +80,8 @@ pub struct WantedLimits {
 /// What a manifest asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WantedGrants {
+    /// Every capability that it names, and where.
+    pub asked: BTreeMap<String, Place>,
     /// `[grants.client]`: progress and log messages to the client of a call.
     pub client: bool,
     /// `[grants.changes]`: reports that lists and resources changed.
@@ -246,7 +249,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
-    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
+    let asked = table.fields().iter().map(|field| (field.key().to_owned(), field.place())).collect();
+    Ok(WantedGrants { asked, client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -12,7 +12,7 @@ fn manifest(more: &str) -> Manifest {
 
 fn offered(databases: &[&str]) -> Offered {
     let databases = databases.iter().map(|name| ((*name).to_owned(), Engine::Sqlite)).collect();
-    Offered { databases, limits: Limits::default() }
+    Offered { databases, limits: Limits::default(), ..Offered::default() }
 }
 
 #[test]

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 /// Layers from the bottom. A module may use modules of lower layers only; modules of one layer do not know each other. Changing this table
 /// is changing the architecture: `host/ARCHITECTURE.md` says what each is for.
 const LAYERS: &[&[&str]] = &[
-    &["ids", "limits", "clock"],
+    &["ids", "limits", "clock", "secret"],
     &["wit", "mcp", "manifest", "topics"],
-    &["grants", "tasks"],
+    &["grants", "tasks", "secrets"],
     &["config"],
     &["caps", "auth"],
     &["runtime"],

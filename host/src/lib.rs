@@ -17,6 +17,8 @@ pub mod manifest;
 pub mod mcp;
 pub mod registry;
 pub mod runtime;
+pub mod secret;
+pub mod secrets;
 pub mod server;
 pub mod tasks;
 pub mod topics;

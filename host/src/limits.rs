@@ -217,6 +217,16 @@ limits! {
     /// What a task says about where it stands; the rest is cut.
     task_message_bytes_max: usize = KIB;
 
+    // --- secrets --------------------------------------------------------------------------------------------------------------
+    /// The text of one secret: a key or a token, not a document.
+    secret_bytes_max: usize = 64 * KIB;
+    /// How long a command may take to print a secret; the call that needs it waits.
+    secret_command_time_max: Duration = Duration::from_secs(5);
+    /// How long what a command printed stays good, unless the operator says otherwise.
+    secret_refresh: Duration = Duration::from_secs(5 * 60);
+    /// How soon a secret that could not be read is tried again.
+    secret_retry_after: Duration = Duration::from_secs(1);
+
     // --- sql ------------------------------------------------------------------------------------------------------------------
     /// Rows of one result; a grant may lower it.
     sql_rows_max: u32 = 1_000;

@@ -9,6 +9,7 @@ use crate::dispatch::Dispatch;
 use crate::limits::Limits;
 use crate::registry::{Loader, PluginReport, Registry};
 use crate::runtime::{CodeCache, Engine};
+use crate::secrets::Secrets;
 use crate::server::App;
 use crate::tasks::{MemoryStore, SqliteStore, Store};
 use crate::topics::Changes;
@@ -64,6 +65,7 @@ impl Host {
         let engine =
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let code = CodeCache::open(&engine, &config.state);
+        let secrets = secrets(config);
         let sql = Sql::new(&config.databases, &limits);
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
@@ -75,6 +77,8 @@ impl Host {
         let dispatch = Arc::new(dispatch);
         let sweeper = Arc::clone(&dispatch);
         long_calls.spawn(async move { sweeper.sweep_tasks().await });
+        // Says in the log what cannot be read, before a call needs it.
+        long_calls.spawn(async move { secrets.unreadable().await });
         Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
     }
 
@@ -115,6 +119,11 @@ fn task_store(config: &Config, limits: &Limits, clock: &Clock) -> Arc<dyn Store>
         }
     }
     Arc::new(MemoryStore::new(limits))
+}
+
+/// The operator's secrets, with those of the environment as it is now.
+pub(super) fn secrets(config: &Config) -> Secrets {
+    Secrets::with_environment(&config.secret_sources(), |name| std::env::var(name).ok())
 }
 
 /// Creates a database that does not exist yet, where the operator says from what.

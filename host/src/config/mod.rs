@@ -4,6 +4,7 @@
 mod hosts;
 mod keys;
 mod read;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub use self::secrets::NamedSecret;
 pub use crate::grants::Engine;
 use crate::grants::{Ceiling, Offered};
 use crate::limits::Limits;
 use crate::manifest::DocumentError;
+use crate::secrets::SecretSource;
 
 /// A configuration was refused.
 pub type ConfigError = DocumentError;
@@ -42,6 +45,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// The most that any manifest can be granted.
     pub ceiling: Ceiling,
+    /// The secrets, by the names that manifests and this document have for them.
+    pub secrets: BTreeMap<String, NamedSecret>,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -125,6 +130,7 @@ impl Default for Config {
             http: Http::default(),
             databases: BTreeMap::new(),
             ceiling: Ceiling::default(),
+            secrets: BTreeMap::new(),
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -175,10 +181,17 @@ impl Config {
         self.state.join("tasks.db")
     }
 
+    /// Where the secrets are.
+    #[must_use]
+    pub fn secret_sources(&self) -> BTreeMap<String, SecretSource> {
+        self.secrets.iter().map(|(name, secret)| (name.clone(), secret.source.clone())).collect()
+    }
+
     /// What manifests can ask for.
     #[must_use]
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
-        Offered { databases: databases.collect(), ceiling: self.ceiling.clone(), limits: self.limits() }
+        let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
+        Offered { databases: databases.collect(), secrets: secrets.collect(), ceiling: self.ceiling.clone(), limits: self.limits() }
     }
 }

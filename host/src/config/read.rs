@@ -50,6 +50,9 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     if let Some(table) = root.section("ceiling")? {
         config.ceiling = ceiling(&table)?;
     }
+    if let Some(table) = root.section("secrets")? {
+        config.secrets = super::secrets::secrets(&table, folder)?;
+    }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;
     }
@@ -68,7 +71,7 @@ pub(super) fn not_utf8(bytes: &[u8], good: usize, file: &str) -> ConfigError {
     ConfigError::at(file, Place::of(text, good), "not valid TOML: this is not UTF-8 text")
 }
 
-fn path(field: &Field<'_>, expected: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
+pub(super) fn path(field: &Field<'_>, expected: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
     let text = field.text(expected)?;
     if text.starts_with('~') {
         return Err(field.wrong(expected).with_help("~ is not expanded: write the folder in full"));

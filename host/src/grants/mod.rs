@@ -40,8 +40,19 @@ pub struct Offered {
     pub databases: BTreeMap<String, Engine>,
     /// The most that any manifest can be granted.
     pub ceiling: Ceiling,
+    /// The secrets, by the operator's names for them.
+    pub secrets: BTreeMap<String, OfferedSecret>,
     /// The operator's limits.
     pub limits: Limits,
+}
+
+/// Who may have a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfferedSecret {
+    /// The hosts that a header with it may go to, in lower case; none: every host that a plugin is granted.
+    pub hosts: Option<Vec<String>>,
+    /// Whether a plugin may be granted to read it.
+    pub reveal: bool,
 }
 
 /// What a plugin may use. What is not in here is not linked.

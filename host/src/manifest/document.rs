@@ -169,6 +169,7 @@ impl<'d> Table<'d> {
         let near = closest(key, keys.iter().copied());
         let (other, at_its_top) = shape.other;
         let help = match (elsewhere.next().map(|section| section.name), near) {
+            _ if self.section.is_empty() && field.is_table() && at_its_top.contains(&key) => format!("it belongs in {other}"),
             (Some(name), _) if self.document.is_section(&dotted(name, key)) => {
                 format!("did you mean [{}]?", dotted(name, key))
             }

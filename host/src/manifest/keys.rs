@@ -4,7 +4,7 @@ use super::sections::{Key, Kind, Section, Shape};
 
 pub(crate) const SHAPE: Shape = Shape { sections: SECTIONS, other: ("the operator's cofferdam.toml", OPERATORS) };
 
-const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "tasks", "log"];
+const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "secrets", "tasks", "log"];
 
 /// What `[grants]` can name.
 pub(crate) fn capabilities() -> Vec<&'static str> {

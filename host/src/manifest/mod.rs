@@ -7,6 +7,7 @@ mod error;
 pub(crate) mod golden;
 mod keys;
 mod nesting;
+mod secret_text;
 mod sections;
 mod suggest;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use std::time::Duration;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::keys::capabilities;
+pub(crate) use self::secret_text::SECRET_NAME;
+pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};

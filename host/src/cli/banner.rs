@@ -21,8 +21,10 @@ pub(super) fn print(plugins: &Path, reports: &[PluginReport], http: SocketAddr, 
 pub(super) fn log(reports: &[PluginReport]) {
     for PluginReport { name, state } in reports {
         match state {
-            State::Loaded { revision, tools, skipped, .. } => {
+            State::Loaded { revision, tools, skipped, limits, over_granted, .. } => {
                 tracing::info!(plugin = name, revision, tools = tools.len(), "loaded");
+                limits.iter().filter(|limit| limit.is_lowered()).for_each(|limit| tracing::warn!(plugin = name, "lowered: {limit}"));
+                over_granted.iter().for_each(|grant| tracing::warn!(plugin = name, "{grant}"));
                 skipped.iter().for_each(|reason| tracing::warn!(plugin = name, "not offered: {reason}"));
             }
             State::Refused { reason } => tracing::error!(plugin = name, "refused: {reason}"),
@@ -36,13 +38,17 @@ fn text(plugins: &Path, reports: &[PluginReport], http: SocketAddr, admin: Socke
     let _ = writeln!(out, "{:width$}  {:12}  {:40}  tools", "plugin", "revision", "grants");
     for PluginReport { name, state } in reports {
         match state {
-            State::Loaded { revision, tools, grants, skipped, .. } => {
+            State::Loaded { revision, tools, grants, skipped, limits, over_granted, .. } => {
                 let grants = if grants.is_empty() { "none".to_owned() } else { grants.join(", ") };
                 let mut shown = tools.iter().take(TOOLS_SHOWN).cloned().collect::<Vec<_>>().join(" ");
                 if tools.len() > TOOLS_SHOWN {
                     let _ = write!(shown, " and {} more", tools.len() - TOOLS_SHOWN);
                 }
                 let _ = writeln!(out, "{name:width$}  {revision:12}  {grants:40}  {shown}");
+                let lowered = limits.iter().filter(|limit| limit.is_lowered()).map(|limit| format!("lowered: {limit}"));
+                for line in lowered.chain(over_granted.iter().cloned()) {
+                    let _ = writeln!(out, "{:width$}  {line}", "");
+                }
                 for reason in skipped {
                     let _ = writeln!(out, "{:width$}  not offered: {reason}", "");
                 }

@@ -14,6 +14,7 @@ use crate::server::App;
 use crate::tasks::{MemoryStore, SqliteStore, Store};
 use crate::topics::Changes;
 use anyhow::Context as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -49,7 +50,7 @@ pub struct Host {
     pub dispatch: Arc<Dispatch>,
     /// The limits in force.
     pub limits: Arc<Limits>,
-    loader: Arc<Loader>,
+    pub(super) loader: Arc<Loader>,
     // Calls that take long run here; dropped last.
     long_calls: tokio::runtime::Runtime,
 }
@@ -57,6 +58,11 @@ pub struct Host {
 impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Self::with_code_in(config, &config.state)
+    }
+
+    /// The same with compiled code in another folder than everything else.
+    pub(super) fn with_code_in(config: &Config, code: &Path) -> anyhow::Result<Self> {
         let limits = Arc::new(config.limits());
         for (name, database) in &config.databases {
             create(database).with_context(|| format!("the database {name:?} could not be created"))?;
@@ -64,8 +70,8 @@ impl Host {
         sqlite::limit_memory(limits.sql_memory_bytes_max)?;
         let engine =
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
-        let code = CodeCache::open(&engine, &config.state);
         let secrets = secrets(config);
+        let code = CodeCache::open(&engine, code);
         let sql = Sql::new(&config.databases, &limits);
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
@@ -101,6 +107,11 @@ impl Host {
             registry.swap(snapshot);
             done(&reports);
         });
+    }
+
+    /// Waits for something that runs once.
+    pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.long_calls.block_on(future)
     }
 
     /// Ends what is still running. Has to come before the runtime ends that the calls came from, whose clock they use.

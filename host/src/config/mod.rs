@@ -142,26 +142,19 @@ impl Config {
     /// Reads the configuration: the one at `path`, which has to exist; else `cofferdam.toml` in the current folder; else the default.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let file = path.unwrap_or_else(|| Path::new(FILE));
-        let shown = file.display().to_string();
-        let opened = match File::open(file) {
-            // A link to nowhere is not the same as no file.
-            Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() => {
-                return Ok(Self::default());
-            }
-            opened => opened,
-        };
-        let bytes_max = Limits::default().manifest_bytes_max;
-        // One byte more than fits, so that what is too large is seen to be.
-        let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-        let mut bytes = Vec::new();
-        opened
-            .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
-            .map_err(|error| ConfigError::whole(&shown, format!("the configuration cannot be read: {error}")))?;
-        if bytes.len() > bytes_max {
-            return Err(ConfigError::too_large(&shown, bytes_max));
+        match text(file, path.is_some())? {
+            Some(text) => Self::parse(&text, file),
+            None => Ok(Self::default()),
         }
-        let text = str::from_utf8(&bytes).map_err(|error| read::not_utf8(&bytes, error.valid_up_to(), &shown))?;
-        Self::parse(text, file)
+    }
+
+    /// The same, to find everything that is wrong with it.
+    pub fn examine(path: Option<&Path>) -> Result<Self, Vec<ConfigError>> {
+        let file = path.unwrap_or_else(|| Path::new(FILE));
+        match text(file, path.is_some()).map_err(|error| vec![error])? {
+            Some(text) => read::findings(&text, file),
+            None => Ok(Self::default()),
+        }
     }
 
     /// Reads the text of a configuration. Its relative paths begin at the folder of `file`.
@@ -173,6 +166,14 @@ impl Config {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits.clone()
+    }
+
+    /// The key of `[limits]` that sets a row of the table of limits, if there is one: `guest_memory` for `guest_memory_bytes_max`.
+    #[must_use]
+    pub fn limit_key(row: &str) -> Option<&'static str> {
+        let sections = keys::SHAPE.sections.iter().filter(|section| section.name == "limits");
+        let mut known = sections.flat_map(|section| section.keys).map(|key| key.name);
+        known.find(|key| row.strip_prefix(key).is_some_and(|unit| matches!(unit, "_max" | "_bytes_max")))
     }
 
     /// The file of the tasks' records, where they are kept in one.
@@ -193,5 +194,29 @@ impl Config {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
         Offered { databases: databases.collect(), secrets: secrets.collect(), ceiling: self.ceiling.clone(), limits: self.limits() }
+    }
+}
+
+/// The text of a configuration; none when there need not be one, and there is none.
+fn text(file: &Path, needed: bool) -> Result<Option<String>, ConfigError> {
+    let shown = file.display().to_string();
+    let opened = match File::open(file) {
+        // A link to nowhere is not the same as no file.
+        Err(error) if !needed && error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(file).is_err() => return Ok(None),
+        opened => opened,
+    };
+    let bytes_max = Limits::default().manifest_bytes_max;
+    // One byte more than fits, so that what is too large is seen to be.
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    opened
+        .and_then(|opened| opened.take(most).read_to_end(&mut bytes))
+        .map_err(|error| ConfigError::whole(&shown, format!("the configuration cannot be read: {error}")))?;
+    if bytes.len() > bytes_max {
+        return Err(ConfigError::too_large(&shown, bytes_max));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => Err(read::not_utf8(error.as_bytes(), error.utf8_error().valid_up_to(), &shown)),
     }
 }

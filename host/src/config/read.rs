@@ -12,7 +12,8 @@ use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, H
 use crate::grants::Ceiling;
 use crate::limits::Limits;
 use crate::manifest::{
-    DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, capabilities, closest, is_database_name, quoted,
+    Consequences, DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, all_findings, capabilities, closest,
+    is_database_name, quoted,
 };
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
@@ -23,7 +24,21 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Reads a configuration whose relative paths begin at the folder of `file`.
 pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     let shown = file.display().to_string();
-    let document = Document::parse(text, &shown, &keys::SHAPE)?;
+    read(&Document::parse(text, &shown, &keys::SHAPE)?, file)
+}
+
+/// What is said about the second key is not true any more when the first was left out.
+const CONSEQUENCES: Consequences =
+    &[("http.allowed_hosts", "listen"), ("listen.http", "listen.admin"), ("listen.admin", "listen.http"), ("plugins", "state")];
+
+/// The same with everything that is wrong.
+pub(super) fn findings(text: &str, file: &Path) -> Result<Config, Vec<ConfigError>> {
+    let shown = file.display().to_string();
+    let document = Document::parse(text, &shown, &keys::SHAPE).map_err(|error| vec![error])?;
+    all_findings(document, CONSEQUENCES, |document| read(document, file))
+}
+
+fn read(document: &Document<'_>, file: &Path) -> Result<Config, ConfigError> {
     let root = document.root()?;
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut config = Config { file: Some(file.to_owned()), ..Config::default() };

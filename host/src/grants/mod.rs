@@ -1,7 +1,9 @@
 //! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
 
 mod ceiling;
+mod effective;
 mod imports;
+mod missing;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +12,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::ceiling::Ceiling;
+pub use self::effective::{Effective, Whose, effective, over_granted};
 pub use self::imports::missing_import_help;
+pub use self::missing::MissingImports;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
 use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};

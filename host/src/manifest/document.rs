@@ -72,7 +72,15 @@ impl<'d> Document<'d> {
         DocumentError::at(self.file, Place::of(self.text, offset), message)
     }
 
-    fn section(&self, name: &str) -> Option<&'static Section> {
+    pub(super) fn text(&self) -> &'d str {
+        self.text
+    }
+
+    pub(super) fn entries_mut(&mut self) -> &mut DeTable<'d> {
+        self.root.get_mut()
+    }
+
+    pub(super) fn section(&self, name: &str) -> Option<&'static Section> {
         self.shape.sections.iter().find(|section| section.name == name)
     }
 
@@ -81,7 +89,7 @@ impl<'d> Document<'d> {
     }
 
     /// The sections below `section` that have names of their own.
-    fn below(&self, section: &str) -> Option<&'static str> {
+    pub(super) fn below(&self, section: &str) -> Option<&'static str> {
         let mut names = self.shape.sections.iter().map(|section| section.name);
         names.find(|name| name.strip_prefix(section).is_some_and(|rest| rest.starts_with(".<")))
     }
@@ -406,7 +414,7 @@ fn place(path: &str, key: &str) -> String {
 }
 
 /// `grants.sql.main`, with quotes where TOML wants them.
-fn dotted(path: &str, key: &str) -> String {
+pub(super) fn dotted(path: &str, key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let key = if !key.is_empty() && key.len() <= 64 && key.chars().all(bare) { key.to_owned() } else { quoted(key) };
     if path.is_empty() { key } else { format!("{path}.{key}") }

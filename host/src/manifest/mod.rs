@@ -3,6 +3,7 @@
 
 mod document;
 mod error;
+mod findings;
 #[cfg(test)]
 pub(crate) mod golden;
 mod keys;
@@ -21,12 +22,13 @@ use std::time::Duration;
 
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
+pub(crate) use self::findings::{Consequences, all as all_findings};
 pub(crate) use self::keys::capabilities;
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
-pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
+pub(crate) use self::values::{DATABASE_NAME, duration_text, hidden, is_database_name, quoted, size_text};
 use crate::ids::PluginName;
 use crate::limits::Limits;
 
@@ -154,7 +156,20 @@ impl Manifest {
 
     /// Reads a manifest. `file` is what messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        let document = Document::parse(text, file, &keys::SHAPE)?;
+        Self::read(&Document::parse(text, file, &keys::SHAPE)?, file)
+    }
+
+    /// Reads a manifest to find everything that is wrong with it: what the reader says, and then `accept`, which looks at what it asks for.
+    pub fn examine(text: &str, file: &str, accept: impl Fn(&Self) -> Result<(), ManifestError>) -> Result<Self, Vec<ManifestError>> {
+        let document = Document::parse(text, file, &keys::SHAPE).map_err(|error| vec![error])?;
+        findings::all(document, &[], |document| {
+            let manifest = Self::read(document, file)?;
+            accept(&manifest)?;
+            Ok(manifest)
+        })
+    }
+
+    fn read(document: &Document<'_>, file: &str) -> Result<Self, ManifestError> {
         let root = document.root()?;
         let mut manifest = Self { file: file.to_owned(), ..Self::bare(name(&root)?) };
         manifest.version = root.get("version").map(|field| version(&field)).transpose()?;

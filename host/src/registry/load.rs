@@ -7,7 +7,7 @@ use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
-use crate::grants::{self, Grants, Offered};
+use crate::grants::{self, Effective, Grants, Offered};
 use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -42,6 +42,10 @@ pub enum State {
         grants: Vec<String>,
         /// What of it is not offered, and why.
         skipped: Vec<String>,
+        /// Its limits, those of its grants included.
+        limits: Vec<Effective>,
+        /// What was granted and is not used.
+        over_granted: Vec<String>,
     },
     /// Not in force.
     Refused {
@@ -71,7 +75,10 @@ pub struct Loader {
 impl Loader {
     /// Loads every plugin of a folder, all at once; compilation has its own bound.
     pub async fn load_folder(self: &Arc<Self>, folder: &Path) -> std::io::Result<(Snapshot, Vec<PluginReport>)> {
-        let entries = folder::entries(folder)?;
+        Ok(self.load_entries(folder::entries(folder)?).await)
+    }
+
+    pub(super) async fn load_entries(self: &Arc<Self>, entries: Vec<Entry>) -> (Snapshot, Vec<PluginReport>) {
         let mut reports = Vec::new();
         let mut loads = Vec::new();
         for (at, entry) in entries.into_iter().enumerate() {
@@ -103,7 +110,7 @@ impl Loader {
             }
         }
         reports.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok((snapshot, reports))
+        (snapshot, reports)
     }
 
     /// The life of a revision: read, grant, compile, link, describe, check.
@@ -133,6 +140,8 @@ impl Loader {
             tools: catalog.operations.iter().map(|operation| operation.tool.clone()).collect(),
             grants: grants.summary(),
             skipped: guest.skipped().to_vec(),
+            limits: grants::effective(&manifest, &grants, &self.limits),
+            over_granted: grants::over_granted(&grants, &guest.imports()),
         };
         Ok((self.bind(manifest, revision, guest, catalog), state))
     }
@@ -152,7 +161,7 @@ impl Loader {
         let granted = Granted { client: grants.client, changes, sql };
         let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
-            runtime::ImportError::NotGranted { help: Some(_), .. } if manifest.file.is_empty() => {
+            runtime::ImportError::NotGranted(missing) if missing.has_help() && manifest.file.is_empty() => {
                 format!("{error}\n(in {0}/plugin.toml, with name = \"{0}\" at its top, and the component moved beside it)", manifest.name)
             }
             _ => error.to_string(),

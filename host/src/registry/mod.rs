@@ -1,13 +1,17 @@
 //! Plugins: load, check, compile, swap. What is loaded is one immutable [`Snapshot`]; a request reads it once.
 
 pub mod catalog;
+mod check;
 mod folder;
+mod inspect;
 mod load;
 pub mod offers;
 pub mod pages;
 pub mod schema;
 mod snapshot;
 
+pub use check::{Checked, Finding, NoPlugin, Severity};
+pub use inspect::{Import, Inspection, inspect};
 pub use load::{Loader, PluginReport, State};
 pub use pages::Listed;
 pub use snapshot::{Binding, Found, Snapshot, Tool};

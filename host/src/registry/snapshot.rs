@@ -148,6 +148,12 @@ impl Snapshot {
         self.tool_pages_legacy = tool_pages_legacy;
     }
 
+    /// The bindings, in their order.
+    #[must_use]
+    pub fn bindings(&self) -> &[Arc<Binding>] {
+        &self.bindings
+    }
+
     /// The tool of that name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Found> {

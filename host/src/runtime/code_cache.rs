@@ -48,6 +48,13 @@ impl CodeCache {
         Self { engine: engine.clone(), folder, permits }
     }
 
+    /// A cache that keeps nothing: everything is compiled.
+    #[must_use]
+    pub fn none(engine: &Engine) -> Self {
+        let permits = Arc::new(tokio::sync::Semaphore::new(engine.limits().compiles_max));
+        Self { engine: engine.clone(), folder: None, permits }
+    }
+
     /// The component's code: from the cache, or compiled and kept. Compilation runs on a blocking thread, with bounded parallelism.
     pub async fn compile(&self, revision: RevisionId, bytes: Vec<u8>) -> Result<Component, CompileError> {
         if !bytes.starts_with(b"\0asm") {

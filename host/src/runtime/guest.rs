@@ -195,6 +195,13 @@ impl Guest {
         self.plain.as_ref().map(Plain::skipped).unwrap_or_default()
     }
 
+    /// The interfaces that the component imports, with their versions.
+    #[must_use]
+    pub fn imports(&self) -> Vec<String> {
+        let engine = self.linked.engine.inner();
+        self.linked.pre.component().component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Whether it was granted the `client` interface: without it, nothing of a call reaches the client before its answer.
     #[must_use]
     pub fn talks_to_client(&self) -> bool {

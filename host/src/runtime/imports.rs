@@ -5,7 +5,7 @@ use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
 use crate::caps::sql::SqlCap;
-use crate::grants::missing_import_help;
+use crate::grants::MissingImports;
 use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre, Linker, types::ComponentItem};
 
@@ -25,14 +25,9 @@ const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", 
 /// Why a component cannot be linked.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// It imports something that it was not granted.
-    #[error("the component imports {interface}, which it was not granted{}", .help.as_ref().map_or(". This host does not offer it".to_owned(), |help| format!(". {help}")))]
-    NotGranted {
-        /// The interface with its version.
-        interface: String,
-        /// What to do about it.
-        help: Option<String>,
-    },
+    /// It imports what it was not granted.
+    #[error("{0}")]
+    NotGranted(MissingImports),
     /// It was built against another contract.
     #[error("the component imports {interface}; this host speaks cofferdam:mcp@0.1.x: rebuild it against that version")]
     OtherVersion {
@@ -68,14 +63,17 @@ pub struct Granted {
 /// Links a component with what it was granted.
 pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<Linked, ImportError> {
     check_size(engine, component)?;
-    check_imports(engine, component, &granted)?;
+    let missing = missing(engine, component, &granted)?;
+    if !missing.0.is_empty() {
+        return Err(ImportError::NotGranted(missing));
+    }
     let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, sql: granted.sql });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
 }
 
-fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
+pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     caps::host::link(&mut linker, CallState::host)?;
@@ -91,13 +89,15 @@ fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     Ok(linker)
 }
 
-fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> Result<(), ImportError> {
+/// What of the component's imports would not be linked.
+pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted) -> Result<MissingImports, ImportError> {
+    let mut missing = Vec::new();
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
         let (path, version) = name.split_once('@').unwrap_or((name, ""));
         let ComponentItem::ComponentInstance(instance) = &item.ty else {
-            let help = Some("Plugins import interfaces, not single functions".to_owned());
-            return Err(ImportError::NotGranted { interface, help });
+            missing.push(interface);
+            continue;
         };
         if path.starts_with(OURS) && !version.starts_with(OURS_VERSION) {
             return Err(ImportError::OtherVersion { interface });
@@ -113,14 +113,14 @@ fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> R
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {
-            return Err(ImportError::NotGranted { interface, help: missing_import_help(name) });
+            missing.push(interface);
         }
     }
-    Ok(())
+    Ok(MissingImports(missing))
 }
 
 /// Before the pool refuses it at every call, with a message that names the limit.
-fn check_size(engine: &Engine, component: &Component) -> Result<(), ImportError> {
+pub(super) fn check_size(engine: &Engine, component: &Component) -> Result<(), ImportError> {
     let limits = engine.limits();
     let Some(needs) = component.resources_required() else { return Ok(()) };
     let too_large = |what: &str, limit: &str| Err(ImportError::TooLarge(format!("the component declares {what}; the limit is {limit}")));

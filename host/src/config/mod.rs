@@ -4,6 +4,7 @@
 mod hosts;
 mod keys;
 mod read;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub use self::storage::{Folder, KeyValueConfig, KeyValueStore};
 pub use crate::grants::Engine;
-use crate::grants::Offered;
+use crate::grants::{Offered, OfferedFolder};
 use crate::limits::Limits;
 use crate::manifest::DocumentError;
 
@@ -40,6 +42,10 @@ pub struct Config {
     pub http: Http,
     /// The databases, by the names that manifests ask for.
     pub databases: BTreeMap<String, Database>,
+    /// The folders, by the names that manifests ask for.
+    pub folders: BTreeMap<String, Folder>,
+    /// Where keys and values are kept.
+    pub keyvalue: KeyValueConfig,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -122,6 +128,8 @@ impl Default for Config {
             listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
             http: Http::default(),
             databases: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            keyvalue: KeyValueConfig { store: KeyValueStore::Sqlite },
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -172,10 +180,23 @@ impl Config {
         self.state.join("tasks.db")
     }
 
+    /// The file of keys and values, where they are kept in one.
+    #[must_use]
+    pub fn keyvalue_file(&self) -> PathBuf {
+        self.state.join("keyvalue.db")
+    }
+
+    /// Folders that the host trusts, where no plugin may come.
+    #[must_use]
+    pub fn kept(&self) -> Vec<PathBuf> {
+        vec![self.plugins.clone(), self.state.clone()]
+    }
+
     /// What manifests can ask for.
     #[must_use]
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
-        Offered { databases: databases.collect(), limits: self.limits() }
+        let folders = self.folders.iter().map(|(name, folder)| (name.clone(), OfferedFolder { write: folder.write }));
+        Offered { databases: databases.collect(), folders: folders.collect(), limits: self.limits() }
     }
 }

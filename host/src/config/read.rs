@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
-use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use super::{keys, storage};
 use crate::limits::Limits;
 use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
 
@@ -43,6 +43,12 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("databases")? {
         config.databases = databases(&table, folder)?;
+    }
+    if let Some(table) = root.section("folders")? {
+        config.folders = storage::folders(&table, &config, folder)?;
+    }
+    if let Some(table) = root.section("keyvalue")? {
+        config.keyvalue = storage::key_value(&table, &config.keyvalue)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;

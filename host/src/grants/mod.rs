@@ -1,6 +1,7 @@
 //! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
 
 mod imports;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::imports::missing_import_help;
+pub use self::storage::{FolderGrant, KeyValueGrant, OfferedFolder};
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
 use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
@@ -36,6 +38,8 @@ impl fmt::Display for Engine {
 pub struct Offered {
     /// The databases, by the operator's names for them.
     pub databases: BTreeMap<String, Engine>,
+    /// The folders, by the operator's names for them.
+    pub folders: BTreeMap<String, OfferedFolder>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -49,6 +53,10 @@ pub struct Grants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
+    /// Keys and values of its own.
+    pub keyvalue: Option<KeyValueGrant>,
+    /// Folders, by the operator's names for them.
+    pub files: BTreeMap<String, FolderGrant>,
 }
 
 /// A database that a plugin may use.
@@ -72,7 +80,9 @@ impl Grants {
             }
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql })
+        let keyvalue = manifest.grants.keyvalue.as_ref().map(|wanted| KeyValueGrant::within(wanted, &offered.limits));
+        let files = storage::folders(manifest, offered)?;
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql, keyvalue, files })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -80,7 +90,10 @@ impl Grants {
     pub fn summary(&self) -> Vec<String> {
         let plain = [("client", self.client), ("changes", self.changes)];
         let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
-        plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
+        let sql = self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access));
+        let keyvalue = self.keyvalue.iter().map(|grant| format!("keyvalue ({})", grant.access));
+        let files = self.files.iter().map(|(folder, grant)| format!("files {folder} ({})", grant.access));
+        plain.chain(sql).chain(keyvalue).chain(files).collect()
     }
 }
 

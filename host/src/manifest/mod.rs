@@ -8,6 +8,7 @@ pub(crate) mod golden;
 mod keys;
 mod nesting;
 mod sections;
+mod storage;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::time::Duration;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
+pub use self::storage::{WantedFolder, WantedKeyValue};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
 use crate::ids::PluginName;
@@ -85,6 +87,10 @@ pub struct WantedGrants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
+    /// Keys and values of its own.
+    pub keyvalue: Option<WantedKeyValue>,
+    /// Folders, by the operator's names for them.
+    pub files: BTreeMap<String, WantedFolder>,
 }
 
 /// A database that a manifest asks for.
@@ -246,7 +252,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
-    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
+    let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
+    Ok(WantedGrants { client, changes, sql, keyvalue: storage::key_value(table)?, files: storage::folders(table)? })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -24,12 +24,13 @@ const LAYERS: &[&[&str]] = &[
 /// Crates that only some modules may name.
 const RESERVED: &[(&str, &[&str])] = &[
     ("wasmtime", &["runtime", "caps", "wit"]),
-    ("wasmtime_wasi", &["runtime"]),
+    ("wasmtime_wasi", &["runtime", "caps"]),
     ("hyper", &["server"]),
     ("hyper_util", &["server"]),
     ("wit_parser", &["runtime"]),
     ("wit_component", &["runtime"]),
     ("rusqlite", &["caps", "tasks"]),
+    ("cap_std", &["caps"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
 ];

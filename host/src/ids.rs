@@ -14,6 +14,12 @@ impl TenantId {
         Self(Arc::from("local"))
     }
 
+    /// A name that this host has written down before. Not for names that come from outside.
+    #[must_use]
+    pub fn stored(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

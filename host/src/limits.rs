@@ -246,6 +246,42 @@ limits! {
     sql_connections_max: usize = 4;
     /// Memory of SQLite in the whole process: sorting and temporary tables of every statement that runs.
     sql_memory_bytes_max: usize = 256 * MIB;
+
+    // --- keyvalue -------------------------------------------------------------------------------------------------------------
+    /// A key; long enough for a path or two identifiers.
+    keyvalue_key_bytes_max: usize = 512;
+    /// One value; what is larger belongs in a file.
+    keyvalue_value_bytes_max: usize = MIB;
+    /// Keys of one page of a list, and of one request for several values.
+    keyvalue_page_max: usize = 100;
+    /// Values of one answer together; below what a guest may be handed.
+    keyvalue_reply_bytes_max: usize = 4 * MIB;
+    /// Keys and values of one plugin; a grant may lower it.
+    keyvalue_bytes_max: usize = 64 * MIB;
+    /// Keys of one plugin; a grant may lower it.
+    keyvalue_entries_max: u32 = 100_000;
+    /// Keys and values of one tenant, all of its plugins together.
+    keyvalue_tenant_bytes_max: usize = 256 * MIB;
+    /// Keys of one tenant, all of its plugins together.
+    keyvalue_tenant_entries_max: u32 = 1_000_000;
+    /// What the store may take on the disk, or in memory; the machine has other things to keep.
+    keyvalue_store_bytes_max: usize = 4 << 30;
+    /// Values of the file that are kept in memory as well, so that reading one costs no way to another thread.
+    keyvalue_cache_bytes_max: usize = 64 * MIB;
+    /// Operations that wait for the file; whoever comes then waits before them.
+    keyvalue_queue_max: usize = 256;
+    /// How often what has expired is removed, at the least. It is not found before that either, but it takes room.
+    keyvalue_sweep_every: Duration = Duration::from_secs(60);
+
+    // --- files ----------------------------------------------------------------------------------------------------------------
+    /// Bytes of the files in a folder that a plugin may write to; a grant may lower it.
+    files_bytes_max: u64 = 256 << 20;
+    /// Files and folders in a folder that a plugin may write to; a grant may lower it.
+    files_entries_max: u32 = 10_000;
+    /// Entries of one folder that is listed; the list is in the host's memory.
+    files_listing_max: usize = 100_000;
+    /// A path that a guest names, and how many parts it may have times two; the system's own limit is 4,096.
+    files_path_bytes_max: usize = 1_024;
 }
 
 /// What one call may take: the host's limits, lowered by the manifest and the operator.

@@ -6,5 +6,7 @@
 pub mod budget;
 pub mod changes;
 pub mod client;
+pub mod files;
 pub mod host;
+pub mod keyvalue;
 pub mod sql;

@@ -2,6 +2,8 @@
 
 use super::Options;
 use crate::auth::guard::Guard;
+use crate::caps::files::Files;
+use crate::caps::keyvalue::KeyValue;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
@@ -74,8 +76,22 @@ impl Host {
         let code = CodeCache::open(&engine, code);
         let sql = Sql::new(&config.databases, &limits);
         let (changes, clock) = (Changes::new(), Clock::system());
-        let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
-        let loader = Loader { engine, code, sql, offered, changes: Arc::clone(&changes), limits: limits_of_loader, clock: clock.clone() };
+        let keyvalue = KeyValue::new(config.keyvalue.store, config.keyvalue_file(), &limits, clock.clone());
+        let files = Files::new(&config.folders, config.kept(), &limits);
+        let (keyvalue, files) = (Arc::new(keyvalue), Arc::new(files));
+        let (offered, limits_of_loader, clock_of_loader) = (config.offered(), Arc::clone(&limits), clock.clone());
+        let changes_of_loader = Arc::clone(&changes);
+        let loader = Loader {
+            engine,
+            code,
+            sql,
+            keyvalue,
+            files,
+            offered,
+            changes: changes_of_loader,
+            limits: limits_of_loader,
+            clock: clock_of_loader,
+        };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new(changes));
         let tasks = task_store(config, &limits, &clock);

@@ -24,6 +24,8 @@ const SECTIONS: &[Section] = &[
             Key::section("databases"),
             Key::section("ceiling"),
             Key::section("secrets"),
+            Key::section("folders"),
+            Key::section("keyvalue"),
             Key::section("tasks"),
             Key::section("limits"),
             Key::section("log"),
@@ -114,6 +116,31 @@ const SECTIONS: &[Section] = &[
             "The capabilities, by their names under `[grants]` in plugin.toml.",
             "all of them",
             "[\"client\", \"sql\"]",
+        )],
+    ),
+    Section::new("folders", "Folders, by the names that manifests ask for. A plugin sees the folder `docs` at `/docs`.", &[]),
+    Section::new(
+        "folders.<folder>",
+        "One folder. It has to be there when a plugin is loaded that was granted it.",
+        &[
+            Key::required(
+                "path",
+                Kind::Text,
+                "Where it is. Neither the root, nor in `/proc`, `/sys` or `/dev`, nor this file's own folder, nor over the plugins, the state or another of these folders.",
+                "\"data/docs\"",
+            ),
+            Key::new("write", Kind::Flag, "Whether plugins may write there, as far as their manifests ask for it.", "`false`", "true"),
+        ],
+    ),
+    Section::new(
+        "keyvalue",
+        "Where keys and values of plugins are kept.",
+        &[Key::new(
+            "store",
+            Kind::Choice(&["sqlite", "memory"]),
+            "`sqlite`: a file in the state folder, so that they outlive the process. `memory`: the process.",
+            "`\"sqlite\"`",
+            "\"memory\"",
         )],
     ),
     Section::new(

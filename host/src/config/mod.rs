@@ -5,6 +5,7 @@ mod hosts;
 mod keys;
 mod read;
 mod secrets;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,9 @@ use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
 pub use self::secrets::NamedSecret;
+pub use self::storage::{Folder, KeyValueConfig, KeyValueStore};
 pub use crate::grants::Engine;
-use crate::grants::{Ceiling, Offered};
+use crate::grants::{Ceiling, Offered, OfferedFolder};
 use crate::limits::Limits;
 use crate::manifest::DocumentError;
 use crate::secrets::SecretSource;
@@ -47,6 +49,10 @@ pub struct Config {
     pub ceiling: Ceiling,
     /// The secrets, by the names that manifests and this document have for them.
     pub secrets: BTreeMap<String, NamedSecret>,
+    /// The folders, by the names that manifests ask for.
+    pub folders: BTreeMap<String, Folder>,
+    /// Where keys and values are kept.
+    pub keyvalue: KeyValueConfig,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -131,6 +137,8 @@ impl Default for Config {
             databases: BTreeMap::new(),
             ceiling: Ceiling::default(),
             secrets: BTreeMap::new(),
+            folders: BTreeMap::new(),
+            keyvalue: KeyValueConfig { store: KeyValueStore::Sqlite },
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -188,12 +196,31 @@ impl Config {
         self.secrets.iter().map(|(name, secret)| (name.clone(), secret.source.clone())).collect()
     }
 
+    /// The file of keys and values, where they are kept in one.
+    #[must_use]
+    pub fn keyvalue_file(&self) -> PathBuf {
+        self.state.join("keyvalue.db")
+    }
+
+    /// Folders that the host trusts, where no plugin may come.
+    #[must_use]
+    pub fn kept(&self) -> Vec<PathBuf> {
+        vec![self.plugins.clone(), self.state.clone()]
+    }
+
     /// What manifests can ask for.
     #[must_use]
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
-        Offered { databases: databases.collect(), secrets: secrets.collect(), ceiling: self.ceiling.clone(), limits: self.limits() }
+        let folders = self.folders.iter().map(|(name, folder)| (name.clone(), OfferedFolder { write: folder.write }));
+        Offered {
+            databases: databases.collect(),
+            folders: folders.collect(),
+            secrets: secrets.collect(),
+            ceiling: self.ceiling.clone(),
+            limits: self.limits(),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
-use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use super::{keys, storage};
 use crate::grants::Ceiling;
 use crate::limits::Limits;
 use crate::manifest::{
@@ -67,6 +67,12 @@ fn read(document: &Document<'_>, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("secrets")? {
         config.secrets = super::secrets::secrets(&table, folder)?;
+    }
+    if let Some(table) = root.section("folders")? {
+        config.folders = storage::folders(&table, &config, folder)?;
+    }
+    if let Some(table) = root.section("keyvalue")? {
+        config.keyvalue = storage::key_value(&table, &config.keyvalue)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;

@@ -13,8 +13,9 @@ fn shown(config: &Config) -> String {
     let (rows, default) = (config.limits().rows(), Limits::default().rows());
     let changed = rows.iter().zip(&default).filter(|(row, default)| row.value != default.value);
     let changed: String = changed.map(|(row, default)| format!("{}: {} -> {}\n", row.name, default.value, row.value)).collect();
-    let Config { file, plugins, state, listen, http, databases, secrets, ceiling, tasks, limits: _, log } = config;
-    let rest = ((file, plugins, state, listen, http), (databases, secrets, ceiling, tasks, log));
+    let Config { file, plugins, state, listen, http, .. } = config;
+    let Config { databases, folders, keyvalue, secrets, ceiling, tasks, limits: _, log, .. } = config;
+    let rest = ((file, plugins, state, listen, http), (databases, folders, keyvalue, secrets, ceiling, tasks, log));
     format!("{rest:#?}\n{changed}")
 }
 

@@ -24,6 +24,7 @@ fn contract(interface: &str) -> Option<String> {
              [grants.sql.main]\naccess = \"read\""
                 .to_owned(),
         ),
+        "keyvalue" => Some("The plugin keeps values of its own; write in plugin.toml:\n[grants.keyvalue]\naccess = \"write\"".to_owned()),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
@@ -42,12 +43,16 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
             "Plugins have no sockets; what they reach goes through the host, and this version offers databases only ([grants.sql.<database>])"
         }
         "wasi:http" => "Plugins cannot make HTTP requests in this version",
-        "wasi:filesystem" => "Plugins see no files; data goes in a database ([grants.sql.<database>])",
-        "wasi:keyvalue" => "This version offers no key-value store; data goes in a database ([grants.sql.<database>])",
+        "wasi:filesystem" => "Plugins see the folders that the operator names and their manifest asks for ([grants.files.<folder>])",
+        "wasi:keyvalue" => {
+            "Plugins keep values with cofferdam:mcp/keyvalue, which has the same functions without 64-bit numbers: build the plugin against it, with [grants.keyvalue] in plugin.toml"
+        }
         "wasi:config" => "Plugins get no configuration values in this version",
         "wasi:logging" => "Plugins log with cofferdam:mcp/host, which every plugin has",
         "wasi:messaging" => "Plugins cannot send messages in this version",
-        "wasi:blobstore" => "Plugins have no blob store; data goes in a database ([grants.sql.<database>])",
+        "wasi:blobstore" => {
+            "Plugins have no blob store; data goes in a folder ([grants.files.<folder>]) or in a database ([grants.sql.<database>])"
+        }
         "wasi:nn" => "Plugins run no neural networks in the host",
         _ => return None,
     };

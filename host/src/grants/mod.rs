@@ -4,6 +4,7 @@ mod ceiling;
 mod effective;
 mod imports;
 mod missing;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use self::ceiling::Ceiling;
 pub use self::effective::{Effective, Whose, effective, over_granted};
 pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
+pub use self::storage::{FolderGrant, KeyValueGrant, OfferedFolder};
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
 use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
@@ -46,6 +48,8 @@ pub struct Offered {
     pub ceiling: Ceiling,
     /// The secrets, by the operator's names for them.
     pub secrets: BTreeMap<String, OfferedSecret>,
+    /// The folders, by the operator's names for them.
+    pub folders: BTreeMap<String, OfferedFolder>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -68,6 +72,10 @@ pub struct Grants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
+    /// Keys and values of its own.
+    pub keyvalue: Option<KeyValueGrant>,
+    /// Folders, by the operator's names for them.
+    pub files: BTreeMap<String, FolderGrant>,
 }
 
 /// A database that a plugin may use.
@@ -92,7 +100,9 @@ impl Grants {
             }
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql })
+        let keyvalue = manifest.grants.keyvalue.as_ref().map(|wanted| KeyValueGrant::within(wanted, &offered.limits));
+        let files = storage::folders(manifest, offered)?;
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql, keyvalue, files })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -100,7 +110,10 @@ impl Grants {
     pub fn summary(&self) -> Vec<String> {
         let plain = [("client", self.client), ("changes", self.changes)];
         let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
-        plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
+        let sql = self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access));
+        let keyvalue = self.keyvalue.iter().map(|grant| format!("keyvalue ({})", grant.access));
+        let files = self.files.iter().map(|(folder, grant)| format!("files {folder} ({})", grant.access));
+        plain.chain(sql).chain(keyvalue).chain(files).collect()
     }
 }
 

@@ -12,7 +12,7 @@ fn manifest(more: &str) -> Manifest {
 
 fn offered(databases: &[&str]) -> Offered {
     let databases = databases.iter().map(|name| ((*name).to_owned(), Engine::Sqlite)).collect();
-    Offered { databases, limits: Limits::default(), ..Offered::default() }
+    Offered { databases, ..Offered::default() }
 }
 
 #[test]
@@ -101,8 +101,9 @@ fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
         ("cofferdam:mcp/teleport@0.9.0", "newer host"),
         ("wasi:sockets/tcp@0.2.3", "no sockets"),
         ("wasi:http/outgoing-handler@0.2.0", "cannot make HTTP requests"),
-        ("wasi:filesystem/types@0.2.0", "no files"),
-        ("wasi:keyvalue/store@0.2.0-draft", "no key-value store"),
+        ("wasi:filesystem/types@0.2.0", "[grants.files.<folder>]"),
+        ("wasi:keyvalue/store@0.2.0-draft", "cofferdam:mcp/keyvalue"),
+        ("cofferdam:mcp/keyvalue@0.1.0", "[grants.keyvalue]\naccess = \"write\""),
         ("wasi:clocks/monotonic-clock@0.3.0", "WASI 0.2 only"),
     ] {
         let help = missing_import_help(interface).unwrap();

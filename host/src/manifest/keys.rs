@@ -4,7 +4,8 @@ use super::sections::{Key, Kind, Section, Shape};
 
 pub(crate) const SHAPE: Shape = Shape { sections: SECTIONS, other: ("the operator's cofferdam.toml", OPERATORS) };
 
-const OPERATORS: &[&str] = &["plugins", "state", "listen", "http", "databases", "secrets", "tasks", "log"];
+const OPERATORS: &[&str] =
+    &["plugins", "state", "listen", "http", "databases", "folders", "keyvalue", "secrets", "ceiling", "tasks", "log"];
 
 /// What `[grants]` can name.
 pub(crate) fn capabilities() -> Vec<&'static str> {
@@ -60,7 +61,7 @@ const SECTIONS: &[Section] = &[
     Section::new(
         "grants",
         "What the plugin asks for. What is not named here is not linked: a component that imports it does not load.",
-        &[Key::section("client"), Key::section("changes"), Key::section("sql")],
+        &[Key::section("client"), Key::section("changes"), Key::section("sql"), Key::section("keyvalue"), Key::section("files")],
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
     Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
@@ -77,6 +78,34 @@ const SECTIONS: &[Section] = &[
             ),
             Key::new("rows_max", Kind::Count, "Rows of one result.", "the operator's", "500"),
             Key::new("timeout", Kind::Duration, "Time of one statement.", "the operator's", "\"2s\""),
+        ],
+    ),
+    Section::new(
+        "grants.keyvalue",
+        "A store of small values for this plugin alone (`cofferdam:mcp/keyvalue`). It outlives calls, and restarts if the operator keeps it in a file.",
+        &[
+            Key::required(
+                "access",
+                Kind::Choice(&["read", "write"]),
+                "What the plugin may do there. `write` includes `read`.",
+                "\"write\"",
+            ),
+            Key::new("bytes", Kind::Size, "Keys and values together; for `write` only.", "the operator's", "\"1MiB\""),
+            Key::new("entries", Kind::Count, "Keys; for `write` only.", "the operator's", "1000"),
+        ],
+    ),
+    Section::new(
+        "grants.files",
+        "Folders (`wasi:filesystem`), by the operator's names for them. The plugin sees each at `/<folder>`.",
+        &[],
+    ),
+    Section::new(
+        "grants.files.<folder>",
+        "One folder of the operator's `[folders.<folder>]`: its files and folders, and nothing beyond them. Links that lead out of it, and what is neither a file nor a folder, cannot be opened; links are never made.",
+        &[
+            Key::required("access", Kind::Choice(&["read", "write"]), "What the plugin may do there. `write` includes `read`.", "\"read\""),
+            Key::new("bytes", Kind::Size, "The files in the folder together; for `write` only.", "the operator's", "\"10MiB\""),
+            Key::new("entries", Kind::Count, "Files and folders in the folder; for `write` only.", "the operator's", "100"),
         ],
     ),
 ];

@@ -10,6 +10,7 @@ mod keys;
 mod nesting;
 mod secret_text;
 mod sections;
+mod storage;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub(crate) use self::keys::capabilities;
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
+pub use self::storage::{WantedFolder, WantedKeyValue};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, duration_text, hidden, is_database_name, quoted, size_text};
 use crate::ids::PluginName;
@@ -93,6 +95,10 @@ pub struct WantedGrants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
+    /// Keys and values of its own.
+    pub keyvalue: Option<WantedKeyValue>,
+    /// Folders, by the operator's names for them.
+    pub files: BTreeMap<String, WantedFolder>,
 }
 
 /// A database that a manifest asks for.
@@ -268,7 +274,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
         }
     }
     let asked = table.fields().iter().map(|field| (field.key().to_owned(), field.place())).collect();
-    Ok(WantedGrants { asked, client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
+    let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
+    Ok(WantedGrants { asked, client, changes, sql, keyvalue: storage::key_value(table)?, files: storage::folders(table)? })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -5,6 +5,8 @@ use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
+use crate::caps::files::{Files, FilesCap};
+use crate::caps::keyvalue::{KeyValue, KeyValueCap};
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Effective, Grants, Offered};
@@ -62,6 +64,10 @@ pub struct Loader {
     pub code: CodeCache,
     /// The databases that the operator offers.
     pub sql: Sql,
+    /// Where plugins keep keys and values.
+    pub keyvalue: Arc<KeyValue>,
+    /// The folders that the operator offers.
+    pub files: Arc<Files>,
     /// Their names, for grants.
     pub offered: Offered,
     /// Where plugins report what changed.
@@ -158,7 +164,8 @@ impl Loader {
         let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
-        let granted = Granted { client: grants.client, changes, sql };
+        let (keyvalue, files) = self.storage(grants).await?;
+        let granted = Granted { client: grants.client, changes, sql, keyvalue, files };
         let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
             runtime::ImportError::NotGranted(missing) if missing.has_help() && manifest.file.is_empty() => {
@@ -169,6 +176,16 @@ impl Loader {
         let clock = self.clock.clone();
         let found = tokio::task::spawn_blocking(move || Guest::new(linked, clock, sources));
         found.await.map_err(|error| error.to_string())?.map(Arc::new)
+    }
+
+    /// What has to be opened, and a folder counted: on a thread for that.
+    async fn storage(&self, grants: &Grants) -> Result<(Option<KeyValueCap>, Option<FilesCap>), String> {
+        let (keyvalue, files, grants) = (Arc::clone(&self.keyvalue), Arc::clone(&self.files), grants.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            let keyvalue = keyvalue.grant(grants.keyvalue.as_ref()).map_err(|error| error.to_string())?;
+            Ok((keyvalue, files.grant(&grants.files).map_err(|error| error.to_string())?))
+        });
+        opened.await.map_err(|error| error.to_string())?
     }
 
     fn bind(&self, manifest: Manifest, revision: RevisionId, guest: Arc<Guest>, catalog: Catalog) -> Binding {

@@ -4,6 +4,8 @@ use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
+use crate::caps::files::FilesCap;
+use crate::caps::keyvalue::KeyValueCap;
 use crate::caps::sql::SqlCap;
 use crate::grants::MissingImports;
 use std::sync::Arc;
@@ -19,7 +21,8 @@ const HOST: &str = "cofferdam:mcp/host";
 const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
 const SQL: &str = "cofferdam:mcp/sql";
-/// WASI packages that are linked, with nothing in them.
+const KEYVALUE: &str = "cofferdam:mcp/keyvalue";
+/// WASI packages that are linked, with nothing in them but the folders that were granted.
 const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 /// Why a component cannot be linked.
@@ -58,6 +61,10 @@ pub struct Granted {
     pub changes: Option<ChangesCap>,
     /// `cofferdam:mcp/sql`.
     pub sql: Option<SqlCap>,
+    /// `cofferdam:mcp/keyvalue`.
+    pub keyvalue: Option<KeyValueCap>,
+    /// `wasi:filesystem` with something in it.
+    pub files: Option<FilesCap>,
 }
 
 /// Links a component with what it was granted.
@@ -67,7 +74,8 @@ pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<
     if !missing.0.is_empty() {
         return Err(ImportError::NotGranted(missing));
     }
-    let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, sql: granted.sql });
+    let Granted { client, changes, sql, keyvalue, files } = granted;
+    let caps = Arc::new(Caps { client, changes, sql, keyvalue, files });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -85,6 +93,12 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
     }
     if caps.sql.is_some() {
         caps::sql::link(&mut linker, CallState::sql)?;
+    }
+    if caps.keyvalue.is_some() {
+        caps::keyvalue::link(&mut linker, CallState::keyvalue)?;
+    }
+    if caps.files.is_some() {
+        caps::files::link(&mut linker, CallState::files)?;
     }
     Ok(linker)
 }
@@ -110,6 +124,7 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
             CLIENT => granted.client,
             CHANGES => granted.changes.is_some(),
             SQL => granted.sql.is_some(),
+            KEYVALUE => granted.keyvalue.is_some(),
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {

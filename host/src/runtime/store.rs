@@ -5,7 +5,9 @@ use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
+use crate::caps::files::{FilesCap, FilesView, Handles};
 use crate::caps::host::{HostView, write_log};
+use crate::caps::keyvalue::{KeyValueCap, KeyValueView};
 use crate::caps::sql::{SqlCap, SqlView};
 use crate::clock::Clock;
 use crate::limits::Limits;
@@ -20,6 +22,8 @@ pub(super) struct Caps {
     pub(super) client: bool,
     pub(super) changes: Option<ChangesCap>,
     pub(super) sql: Option<SqlCap>,
+    pub(super) keyvalue: Option<KeyValueCap>,
+    pub(super) files: Option<FilesCap>,
 }
 
 /// The data of one call's store.
@@ -31,6 +35,7 @@ pub(super) struct CallState {
     client: Option<ClientChannel>,
     limits: Arc<Limits>,
     table: ResourceTable,
+    files: Handles,
     // Made when the guest first touches WASI, since most never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -53,6 +58,7 @@ impl CallState {
             client: None,
             limits,
             table,
+            files: Handles::default(),
             wasi: None,
         }
     }
@@ -76,6 +82,14 @@ impl CallState {
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {
         SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+    }
+
+    pub(super) fn keyvalue(&mut self) -> KeyValueView<'_> {
+        KeyValueView { cap: self.caps.keyvalue.as_ref(), budget: &mut self.budget }
+    }
+
+    pub(super) fn files(&mut self) -> FilesView<'_> {
+        FilesView { cap: self.caps.files.as_ref(), handles: &mut self.files, table: &mut self.table, budget: &mut self.budget }
     }
 
     /// Hands what the guest printed to the log.

@@ -2,6 +2,7 @@
 
 use super::Options;
 use crate::auth::guard::Guard;
+use crate::caps::log::LogRates;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
@@ -69,7 +70,17 @@ impl Host {
         let sql = Sql::new(&config.databases, &limits);
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
-        let loader = Loader { engine, code, sql, offered, changes: Arc::clone(&changes), limits: limits_of_loader, clock: clock.clone() };
+        let loader = Loader {
+            engine,
+            code,
+            sql,
+            secrets: secrets.clone(),
+            log_rates: LogRates::new(&limits),
+            offered,
+            changes: Arc::clone(&changes),
+            limits: limits_of_loader,
+            clock: clock.clone(),
+        };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new(changes));
         let tasks = task_store(config, &limits, &clock);

@@ -23,6 +23,7 @@ const SECTIONS: &[Section] = &[
             Key::section("http"),
             Key::section("databases"),
             Key::section("secrets"),
+            Key::section("config"),
             Key::section("tasks"),
             Key::section("limits"),
             Key::section("log"),
@@ -103,6 +104,11 @@ const SECTIONS: &[Section] = &[
                 "true",
             ),
         ],
+    ),
+    Section::new("config", "What plugins are told, by their names.", &[]),
+    Section::open(
+        "config.<plugin>",
+        "Texts in the place of those that the plugin's manifest has in its own `[config]`. A name that is not there is refused.",
     ),
     Section::new(
         "tasks",

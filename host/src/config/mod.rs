@@ -45,6 +45,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// The secrets, by the names that manifests and this document have for them.
     pub secrets: BTreeMap<String, NamedSecret>,
+    /// What plugins are told, by their names: texts in the place of those of their manifests.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -128,6 +130,7 @@ impl Default for Config {
             http: Http::default(),
             databases: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            config: BTreeMap::new(),
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -189,6 +192,6 @@ impl Config {
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
-        Offered { databases: databases.collect(), secrets: secrets.collect(), limits: self.limits() }
+        Offered { databases: databases.collect(), secrets: secrets.collect(), config: self.config.clone(), limits: self.limits() }
     }
 }

@@ -9,8 +9,11 @@ use tracing_subscriber::filter::EnvFilter;
 
 use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use crate::ids::PluginName;
 use crate::limits::Limits;
-use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
+use crate::manifest::{
+    DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, config_values, is_database_name, quoted,
+};
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
@@ -46,6 +49,9 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("secrets")? {
         config.secrets = super::secrets::secrets(&table, folder)?;
+    }
+    if let Some(table) = root.section("config")? {
+        config.config = plugins_config(&table)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;
@@ -158,6 +164,17 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
         databases.insert(field.key().to_owned(), Database { engine, path: file, init });
     }
     Ok(databases)
+}
+
+fn plugins_config(table: &Table<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, ConfigError> {
+    let mut plugins = BTreeMap::new();
+    for (field, values) in table.named_sections()? {
+        if let Err(error) = PluginName::parse(field.key()) {
+            return Err(field.at_key(error.to_string()).with_help("write the plugin's name, as its manifest has it"));
+        }
+        plugins.insert(field.key().to_owned(), config_values(&values)?);
+    }
+    Ok(plugins)
 }
 
 fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {

@@ -13,8 +13,8 @@ fn shown(config: &Config) -> String {
     let (rows, default) = (config.limits().rows(), Limits::default().rows());
     let changed = rows.iter().zip(&default).filter(|(row, default)| row.value != default.value);
     let changed: String = changed.map(|(row, default)| format!("{}: {} -> {}\n", row.name, default.value, row.value)).collect();
-    let Config { file, plugins, state, listen, http, databases, secrets, tasks, limits: _, log } = config;
-    let rest = (file, plugins, state, listen, http, databases, secrets, tasks, log);
+    let Config { file, plugins, state, listen, http, databases, secrets, config: values, tasks, limits: _, log } = config;
+    let rest = (file, plugins, state, listen, http, databases, secrets, values, tasks, log);
     format!("{rest:#?}\n{changed}")
 }
 

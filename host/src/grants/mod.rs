@@ -1,6 +1,7 @@
 //! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
 
 mod imports;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::imports::missing_import_help;
+pub use self::secrets::SecretsGrant;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
 use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
@@ -38,6 +40,8 @@ pub struct Offered {
     pub databases: BTreeMap<String, Engine>,
     /// The secrets, by the operator's names for them.
     pub secrets: BTreeMap<String, OfferedSecret>,
+    /// What the operator tells plugins, by their names.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -60,6 +64,10 @@ pub struct Grants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
+    /// Secrets that it reads itself.
+    pub secrets: SecretsGrant,
+    /// What it is told: its own values, with the operator's in their places.
+    pub config: BTreeMap<String, String>,
 }
 
 /// A database that a plugin may use.
@@ -83,7 +91,8 @@ impl Grants {
             }
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql })
+        let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql, secrets, config })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -91,7 +100,10 @@ impl Grants {
     pub fn summary(&self) -> Vec<String> {
         let plain = [("client", self.client), ("changes", self.changes)];
         let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
-        plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
+        let sql = self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access));
+        let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
+        let config = (!self.config.is_empty()).then(|| "config".to_owned());
+        plain.chain(sql).chain(revealed).chain(config).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a plugin says about itself: `plugin.toml`, written by its author and accepted by whoever drops it in. Pure: text in, `Manifest`
 //! out. Nothing is expanded (`${...}` is just text), and a field that this version does not enforce is unknown to it.
 
+mod config;
 mod document;
 mod error;
 #[cfg(test)]
@@ -8,6 +9,7 @@ pub(crate) mod golden;
 mod keys;
 mod nesting;
 mod secret_text;
+mod secrets;
 mod sections;
 mod suggest;
 #[cfg(test)]
@@ -19,10 +21,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
+pub use self::secrets::WantedSecret;
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
@@ -51,6 +55,8 @@ pub struct Manifest {
     pub build: Option<Build>,
     /// The limits that it sets itself.
     pub limits: WantedLimits,
+    /// What it can be told, with its own defaults.
+    pub config: BTreeMap<String, String>,
     /// What it asks for.
     pub grants: WantedGrants,
 }
@@ -88,6 +94,8 @@ pub struct WantedGrants {
     pub changes: bool,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
+    /// `[grants.secrets]`: the secrets that it wants to read.
+    pub secrets: Vec<WantedSecret>,
 }
 
 /// A database that a manifest asks for.
@@ -144,6 +152,7 @@ impl Manifest {
             prefix: format!("{name}_"),
             build: None,
             limits: WantedLimits::default(),
+            config: BTreeMap::new(),
             grants: WantedGrants::default(),
             name,
         }
@@ -165,6 +174,9 @@ impl Manifest {
         manifest.build = root.section("build")?.map(|table| build(&table)).transpose()?;
         if let Some(table) = root.section("limits")? {
             manifest.limits = limits(&table)?;
+        }
+        if let Some(table) = root.section("config")? {
+            manifest.config = config_values(&table)?;
         }
         if let Some(table) = root.section("grants")? {
             manifest.grants = grants(&table)?;
@@ -249,7 +261,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
-    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
+    let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
+    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql, secrets })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

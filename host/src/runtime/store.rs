@@ -5,10 +5,14 @@ use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
+use crate::caps::config::{ConfigCap, ConfigView};
 use crate::caps::host::{HostView, write_log};
+use crate::caps::log::{LogRate, LogView};
+use crate::caps::secrets::{SecretsCap, SecretsView};
 use crate::caps::sql::{SqlCap, SqlView};
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::secrets::CallSecrets;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
@@ -20,6 +24,9 @@ pub(super) struct Caps {
     pub(super) client: bool,
     pub(super) changes: Option<ChangesCap>,
     pub(super) sql: Option<SqlCap>,
+    pub(super) secrets: Option<SecretsCap>,
+    pub(super) config: Option<ConfigCap>,
+    pub(super) log_rate: Option<Arc<LogRate>>,
 }
 
 /// The data of one call's store.
@@ -29,6 +36,7 @@ pub(super) struct CallState {
     clock: Clock,
     caps: Arc<Caps>,
     client: Option<ClientChannel>,
+    secrets: Option<CallSecrets>,
     limits: Arc<Limits>,
     table: ResourceTable,
     // Made when the guest first touches WASI, since most never do.
@@ -51,6 +59,7 @@ impl CallState {
             clock,
             caps,
             client: None,
+            secrets: None,
             limits,
             table,
             wasi: None,
@@ -76,6 +85,18 @@ impl CallState {
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {
         SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+    }
+
+    pub(super) fn log(&mut self) -> LogView<'_> {
+        LogView { budget: &mut self.budget }
+    }
+
+    pub(super) fn secrets(&mut self) -> SecretsView<'_> {
+        SecretsView { cap: self.caps.secrets.as_ref(), seen: &mut self.secrets, budget: &mut self.budget }
+    }
+
+    pub(super) fn config(&mut self) -> ConfigView<'_> {
+        ConfigView { cap: self.caps.config.as_ref(), budget: &mut self.budget }
     }
 
     /// Hands what the guest printed to the log.

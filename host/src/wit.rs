@@ -20,6 +20,8 @@ wasmtime::component::bindgen!({
         "cofferdam:mcp/keyvalue.list-keys": async | trappable,
         "cofferdam:mcp/keyvalue.increment": async | trappable,
         "cofferdam:mcp/keyvalue.compare-and-swap": async | trappable,
+        // A secret may be a program's output.
+        "cofferdam:mcp/secrets.reveal": async | trappable,
         default: trappable,
     },
     exports: { default: async },

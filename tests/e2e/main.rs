@@ -6,8 +6,10 @@ mod batches;
 mod connections;
 mod cors;
 mod drain;
+mod guest_log;
 mod hostile;
 mod http_sse;
+
 mod loading;
 mod modern;
 mod plain;
@@ -15,6 +17,7 @@ mod protocol;
 mod questions;
 mod resuming;
 mod sdk_clients;
+mod secrets;
 mod sessions;
 mod sql;
 mod stdio;

@@ -4,6 +4,7 @@ use super::Options;
 use crate::auth::guard::Guard;
 use crate::caps::files::Files;
 use crate::caps::keyvalue::KeyValue;
+use crate::caps::log::LogRates;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
@@ -79,18 +80,19 @@ impl Host {
         let keyvalue = KeyValue::new(config.keyvalue.store, config.keyvalue_file(), &limits, clock.clone());
         let files = Files::new(&config.folders, config.kept(), &limits);
         let (keyvalue, files) = (Arc::new(keyvalue), Arc::new(files));
-        let (offered, limits_of_loader, clock_of_loader) = (config.offered(), Arc::clone(&limits), clock.clone());
-        let changes_of_loader = Arc::clone(&changes);
+        let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
         let loader = Loader {
             engine,
             code,
             sql,
             keyvalue,
             files,
+            secrets: secrets.clone(),
+            log_rates: LogRates::new(&limits),
             offered,
-            changes: changes_of_loader,
+            changes: Arc::clone(&changes),
             limits: limits_of_loader,
-            clock: clock_of_loader,
+            clock: clock.clone(),
         };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new(changes));

@@ -26,6 +26,7 @@ const SECTIONS: &[Section] = &[
             Key::section("secrets"),
             Key::section("folders"),
             Key::section("keyvalue"),
+            Key::section("config"),
             Key::section("tasks"),
             Key::section("limits"),
             Key::section("log"),
@@ -106,6 +107,11 @@ const SECTIONS: &[Section] = &[
                 "true",
             ),
         ],
+    ),
+    Section::new("config", "What plugins are told, by their names.", &[]),
+    Section::open(
+        "config.<plugin>",
+        "Texts in the place of those that the plugin's manifest has in its own `[config]`. A name that is not there is refused.",
     ),
     Section::new(
         "ceiling",

@@ -53,6 +53,8 @@ pub struct Config {
     pub folders: BTreeMap<String, Folder>,
     /// Where keys and values are kept.
     pub keyvalue: KeyValueConfig,
+    /// What plugins are told, by their names: texts in the place of those of their manifests.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -139,6 +141,7 @@ impl Default for Config {
             secrets: BTreeMap::new(),
             folders: BTreeMap::new(),
             keyvalue: KeyValueConfig { store: KeyValueStore::Sqlite },
+            config: BTreeMap::new(),
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -218,6 +221,7 @@ impl Config {
             databases: databases.collect(),
             folders: folders.collect(),
             secrets: secrets.collect(),
+            config: self.config.clone(),
             ceiling: self.ceiling.clone(),
             limits: self.limits(),
         }

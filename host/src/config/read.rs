@@ -10,10 +10,11 @@ use tracing_subscriber::filter::EnvFilter;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
 use super::{keys, storage};
 use crate::grants::Ceiling;
+use crate::ids::PluginName;
 use crate::limits::Limits;
 use crate::manifest::{
     Consequences, DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, all_findings, capabilities, closest,
-    is_database_name, quoted,
+    config_values, is_database_name, quoted,
 };
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
@@ -73,6 +74,9 @@ fn read(document: &Document<'_>, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("keyvalue")? {
         config.keyvalue = storage::key_value(&table, &config.keyvalue)?;
+    }
+    if let Some(table) = root.section("config")? {
+        config.config = plugins_config(&table)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;
@@ -192,6 +196,17 @@ fn ceiling(table: &Table<'_>) -> Result<Ceiling, ConfigError> {
     let fields = table.get("grants").map(|field| field.list("a list of capabilities such as [\"client\", \"sql\"]")).transpose()?;
     let read = |fields: Vec<Field<'_>>| fields.iter().map(|field| field.choice(&names).map(str::to_owned)).collect();
     Ok(Ceiling { grants: fields.map(read).transpose()? })
+}
+
+fn plugins_config(table: &Table<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, ConfigError> {
+    let mut plugins = BTreeMap::new();
+    for (field, values) in table.named_sections()? {
+        if let Err(error) = PluginName::parse(field.key()) {
+            return Err(field.at_key(error.to_string()).with_help("write the plugin's name, as its manifest has it"));
+        }
+        plugins.insert(field.key().to_owned(), config_values(&values)?);
+    }
+    Ok(plugins)
 }
 
 fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {

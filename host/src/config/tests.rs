@@ -14,8 +14,8 @@ fn shown(config: &Config) -> String {
     let changed = rows.iter().zip(&default).filter(|(row, default)| row.value != default.value);
     let changed: String = changed.map(|(row, default)| format!("{}: {} -> {}\n", row.name, default.value, row.value)).collect();
     let Config { file, plugins, state, listen, http, .. } = config;
-    let Config { databases, folders, keyvalue, secrets, ceiling, tasks, limits: _, log, .. } = config;
-    let rest = ((file, plugins, state, listen, http), (databases, folders, keyvalue, secrets, ceiling, tasks, log));
+    let Config { databases, folders, keyvalue, secrets, config: values, ceiling, tasks, limits: _, log, .. } = config;
+    let rest = ((file, plugins, state, listen, http), (databases, folders, keyvalue, secrets, values, ceiling, tasks, log));
     format!("{rest:#?}\n{changed}")
 }
 

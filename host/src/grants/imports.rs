@@ -3,6 +3,9 @@
 /// What the contract's interfaces are for, so that a plugin's author knows which end of one to hold.
 const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts", "resources", "completion"];
 
+/// Versions of `wasi:config/store` that are linked for a plugin that has values.
+const CONFIG_VERSIONS: [&str; 3] = ["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"];
+
 /// What to do about an import that is not there: for `cofferdam:mcp/sql` the lines for the manifest, for what this version does not
 /// offer a sentence that says so, to stand behind another one. None when nothing is known about the interface, or when it is there for
 /// every plugin.
@@ -25,6 +28,11 @@ fn contract(interface: &str) -> Option<String> {
                 .to_owned(),
         ),
         "keyvalue" => Some("The plugin keeps values of its own; write in plugin.toml:\n[grants.keyvalue]\naccess = \"write\"".to_owned()),
+        "secrets" => Some(
+            "The plugin reads secrets; name them in plugin.toml as the operator does in cofferdam.toml, for example:\n\
+             [grants.secrets]\nreveal = [\"example-token\"]"
+                .to_owned(),
+        ),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
@@ -47,8 +55,12 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
         "wasi:keyvalue" => {
             "Plugins keep values with cofferdam:mcp/keyvalue, which has the same functions without 64-bit numbers: build the plugin against it, with [grants.keyvalue] in plugin.toml"
         }
-        "wasi:config" => "Plugins get no configuration values in this version",
-        "wasi:logging" => "Plugins log with cofferdam:mcp/host, which every plugin has",
+        "wasi:config" if CONFIG_VERSIONS.contains(&version) => {
+            "The plugin is told values; write them in plugin.toml with what holds when the operator says nothing, for example:\n\
+             [config]\nlanguage = \"en\""
+        }
+        "wasi:config" => "This host speaks wasi:config/store@0.2.0-rc.1; build the plugin against that version",
+        "wasi:logging" => "This host speaks wasi:logging/logging@0.1.0-draft; build the plugin against that version",
         "wasi:messaging" => "Plugins cannot send messages in this version",
         "wasi:blobstore" => {
             "Plugins have no blob store; data goes in a folder ([grants.files.<folder>]) or in a database ([grants.sql.<database>])"

@@ -4,6 +4,7 @@ mod ceiling;
 mod effective;
 mod imports;
 mod missing;
+mod secrets;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -16,10 +17,11 @@ pub use self::ceiling::Ceiling;
 pub use self::effective::{Effective, Whose, effective, over_granted};
 pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
+pub use self::secrets::SecretsGrant;
 pub use self::storage::{FolderGrant, KeyValueGrant, OfferedFolder};
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
-use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
+use crate::manifest::{DocumentError, Manifest, WantedGrants, WantedSql, closest, listed, quoted};
 
 /// A manifest asks for something that the operator does not offer.
 pub type GrantError = DocumentError;
@@ -50,6 +52,8 @@ pub struct Offered {
     pub secrets: BTreeMap<String, OfferedSecret>,
     /// The folders, by the operator's names for them.
     pub folders: BTreeMap<String, OfferedFolder>,
+    /// What the operator tells plugins, by their names.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -76,6 +80,10 @@ pub struct Grants {
     pub keyvalue: Option<KeyValueGrant>,
     /// Folders, by the operator's names for them.
     pub files: BTreeMap<String, FolderGrant>,
+    /// Secrets that it reads itself.
+    pub secrets: SecretsGrant,
+    /// What it is told: its own values, with the operator's in their places.
+    pub config: BTreeMap<String, String>,
 }
 
 /// A database that a plugin may use.
@@ -102,7 +110,9 @@ impl Grants {
         }
         let keyvalue = manifest.grants.keyvalue.as_ref().map(|wanted| KeyValueGrant::within(wanted, &offered.limits));
         let files = storage::folders(manifest, offered)?;
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql, keyvalue, files })
+        let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
+        let WantedGrants { client, changes, .. } = manifest.grants;
+        Ok(Self { client, changes, sql, keyvalue, files, secrets, config })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -113,7 +123,9 @@ impl Grants {
         let sql = self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access));
         let keyvalue = self.keyvalue.iter().map(|grant| format!("keyvalue ({})", grant.access));
         let files = self.files.iter().map(|(folder, grant)| format!("files {folder} ({})", grant.access));
-        plain.chain(sql).chain(keyvalue).chain(files).collect()
+        let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
+        let config = (!self.config.is_empty()).then(|| "config".to_owned());
+        plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).collect()
     }
 }
 

@@ -31,6 +31,7 @@ const SECTIONS: &[Section] = &[
             Key::new("prefix", Kind::Text, "What stands before the names of the plugin's tools; may be empty.", "`<name>_`", "\"t_\""),
             Key::section("build"),
             Key::section("limits"),
+            Key::section("config"),
             Key::section("grants"),
         ],
     ),
@@ -58,10 +59,22 @@ const SECTIONS: &[Section] = &[
             Key::new("concurrency", Kind::Count, "Calls at the same time.", "the operator's", "8"),
         ],
     ),
+    Section::open(
+        "config",
+        "What the plugin can be told (`wasi:config/store`): texts by names of the author's choice, with the author's defaults. The operator \
+         replaces them in `[config.<plugin>]`. Nothing in them is expanded, and no secret belongs here.",
+    ),
     Section::new(
         "grants",
         "What the plugin asks for. What is not named here is not linked: a component that imports it does not load.",
-        &[Key::section("client"), Key::section("changes"), Key::section("sql"), Key::section("keyvalue"), Key::section("files")],
+        &[
+            Key::section("client"),
+            Key::section("changes"),
+            Key::section("sql"),
+            Key::section("keyvalue"),
+            Key::section("files"),
+            Key::section("secrets"),
+        ],
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
     Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
@@ -107,5 +120,15 @@ const SECTIONS: &[Section] = &[
             Key::new("bytes", Kind::Size, "The files in the folder together; for `write` only.", "the operator's", "\"10MiB\""),
             Key::new("entries", Kind::Count, "Files and folders in the folder; for `write` only.", "the operator's", "100"),
         ],
+    ),
+    Section::new(
+        "grants.secrets",
+        "Secrets that the plugin reads itself (`cofferdam:mcp/secrets`). One that only goes into a header need not be here.",
+        &[Key::required(
+            "reveal",
+            Kind::Texts,
+            "The operator's names for them. The operator allows it with `reveal = true` in `[secrets.<secret>]`.",
+            "[\"example-token\"]",
+        )],
     ),
 ];

@@ -1,6 +1,7 @@
 //! What a plugin says about itself: `plugin.toml`, written by its author and accepted by whoever drops it in. Pure: text in, `Manifest`
 //! out. Nothing is expanded (`${...}` is just text), and a field that this version does not enforce is unknown to it.
 
+mod config;
 mod document;
 mod error;
 mod findings;
@@ -9,6 +10,7 @@ pub(crate) mod golden;
 mod keys;
 mod nesting;
 mod secret_text;
+mod secrets;
 mod sections;
 mod storage;
 mod suggest;
@@ -21,12 +23,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::findings::{Consequences, all as all_findings};
 pub(crate) use self::keys::capabilities;
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
+pub use self::secrets::WantedSecret;
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub use self::storage::{WantedFolder, WantedKeyValue};
 pub(crate) use self::suggest::{closest, listed};
@@ -56,6 +60,8 @@ pub struct Manifest {
     pub build: Option<Build>,
     /// The limits that it sets itself.
     pub limits: WantedLimits,
+    /// What it can be told, with its own defaults.
+    pub config: BTreeMap<String, String>,
     /// What it asks for.
     pub grants: WantedGrants,
 }
@@ -99,6 +105,8 @@ pub struct WantedGrants {
     pub keyvalue: Option<WantedKeyValue>,
     /// Folders, by the operator's names for them.
     pub files: BTreeMap<String, WantedFolder>,
+    /// `[grants.secrets]`: the secrets that it wants to read.
+    pub secrets: Vec<WantedSecret>,
 }
 
 /// A database that a manifest asks for.
@@ -155,6 +163,7 @@ impl Manifest {
             prefix: format!("{name}_"),
             build: None,
             limits: WantedLimits::default(),
+            config: BTreeMap::new(),
             grants: WantedGrants::default(),
             name,
         }
@@ -189,6 +198,9 @@ impl Manifest {
         manifest.build = root.section("build")?.map(|table| build(&table)).transpose()?;
         if let Some(table) = root.section("limits")? {
             manifest.limits = limits(&table)?;
+        }
+        if let Some(table) = root.section("config")? {
+            manifest.config = config_values(&table)?;
         }
         if let Some(table) = root.section("grants")? {
             manifest.grants = grants(&table)?;
@@ -275,7 +287,9 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     }
     let asked = table.fields().iter().map(|field| (field.key().to_owned(), field.place())).collect();
     let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
-    Ok(WantedGrants { asked, client, changes, sql, keyvalue: storage::key_value(table)?, files: storage::folders(table)? })
+    let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
+    let (keyvalue, files) = (storage::key_value(table)?, storage::folders(table)?);
+    Ok(WantedGrants { asked, client, changes, sql, keyvalue, files, secrets })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

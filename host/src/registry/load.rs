@@ -5,8 +5,12 @@ use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
+use crate::caps::config::ConfigCap;
 use crate::caps::files::{Files, FilesCap};
+use crate::caps::host::escape;
 use crate::caps::keyvalue::{KeyValue, KeyValueCap};
+use crate::caps::log::LogRates;
+use crate::caps::secrets::SecretsCap;
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Effective, Grants, Offered};
@@ -14,6 +18,7 @@ use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::runtime::{self, CodeCache, Engine, Granted, Guest, Sources};
+use crate::secrets::Secrets;
 use crate::topics::Changes;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -68,7 +73,11 @@ pub struct Loader {
     pub keyvalue: Arc<KeyValue>,
     /// The folders that the operator offers.
     pub files: Arc<Files>,
-    /// Their names, for grants.
+    /// The operator's secrets.
+    pub secrets: Secrets,
+    /// How fast tenants may write to the log.
+    pub log_rates: LogRates,
+    /// What manifests can ask for.
     pub offered: Offered,
     /// Where plugins report what changed.
     pub changes: Arc<Changes>,
@@ -134,7 +143,8 @@ impl Loader {
         let guest = self.prepare(&manifest, &grants, component, sources, revision, &owned).await?;
         let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
-        let described = described.map_err(|error| format!("its catalog could not be read: {error}"))?;
+        // A trap comes with names that the component has for its functions.
+        let described = described.map_err(|error| format!("its catalog could not be read: {}", escape(&error.to_string())))?;
         let catalog = Catalog::check(described, &manifest.prefix, |export| guest.has(export), &self.limits)?;
         let _ = owned.set(Owned {
             uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
@@ -165,7 +175,16 @@ impl Loader {
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
         let (keyvalue, files) = self.storage(grants).await?;
-        let granted = Granted { client: grants.client, changes, sql, keyvalue, files };
+        let granted = Granted {
+            client: grants.client,
+            changes,
+            sql,
+            keyvalue,
+            files,
+            secrets: SecretsCap::new(&self.secrets, &grants.secrets),
+            config: ConfigCap::new(&grants.config),
+            log_rate: Some(self.log_rates.of(&TenantId::local())),
+        };
         let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
             runtime::ImportError::NotGranted(missing) if missing.has_help() && manifest.file.is_empty() => {

@@ -4,8 +4,11 @@ use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
+use crate::caps::config::ConfigCap;
 use crate::caps::files::FilesCap;
 use crate::caps::keyvalue::KeyValueCap;
+use crate::caps::log::LogRate;
+use crate::caps::secrets::SecretsCap;
 use crate::caps::sql::SqlCap;
 use crate::grants::MissingImports;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
 const SQL: &str = "cofferdam:mcp/sql";
 const KEYVALUE: &str = "cofferdam:mcp/keyvalue";
+const SECRETS: &str = "cofferdam:mcp/secrets";
 /// WASI packages that are linked, with nothing in them but the folders that were granted.
 const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -65,6 +69,12 @@ pub struct Granted {
     pub keyvalue: Option<KeyValueCap>,
     /// `wasi:filesystem` with something in it.
     pub files: Option<FilesCap>,
+    /// `cofferdam:mcp/secrets`.
+    pub secrets: Option<SecretsCap>,
+    /// `wasi:config/store`.
+    pub config: Option<ConfigCap>,
+    /// How fast its tenant may write to the log; none: as fast as it can.
+    pub log_rate: Option<Arc<LogRate>>,
 }
 
 /// Links a component with what it was granted.
@@ -74,8 +84,8 @@ pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<
     if !missing.0.is_empty() {
         return Err(ImportError::NotGranted(missing));
     }
-    let Granted { client, changes, sql, keyvalue, files } = granted;
-    let caps = Arc::new(Caps { client, changes, sql, keyvalue, files });
+    let Granted { client, changes, sql, keyvalue, files, secrets, config, log_rate } = granted;
+    let caps = Arc::new(Caps { client, changes, sql, keyvalue, files, secrets, config, log_rate });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -85,6 +95,7 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     caps::host::link(&mut linker, CallState::host)?;
+    caps::log::link(&mut linker, CallState::log)?;
     if caps.client {
         caps::client::link(&mut linker, CallState::client)?;
     }
@@ -99,6 +110,12 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
     }
     if caps.files.is_some() {
         caps::files::link(&mut linker, CallState::files)?;
+    }
+    if caps.secrets.is_some() {
+        caps::secrets::link(&mut linker, CallState::secrets)?;
+    }
+    if caps.config.is_some() {
+        caps::config::link(&mut linker, CallState::config)?;
     }
     Ok(linker)
 }
@@ -125,6 +142,9 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
             CHANGES => granted.changes.is_some(),
             SQL => granted.sql.is_some(),
             KEYVALUE => granted.keyvalue.is_some(),
+            SECRETS => granted.secrets.is_some(),
+            _ if caps::config::INTERFACES.contains(&name) => granted.config.is_some(),
+            _ if caps::log::INTERFACES.contains(&name) => true,
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {

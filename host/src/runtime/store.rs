@@ -5,12 +5,16 @@ use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
+use crate::caps::config::{ConfigCap, ConfigView};
 use crate::caps::files::{FilesCap, FilesView, Handles};
 use crate::caps::host::{HostView, write_log};
 use crate::caps::keyvalue::{KeyValueCap, KeyValueView};
+use crate::caps::log::{LogRate, LogView};
+use crate::caps::secrets::{SecretsCap, SecretsView};
 use crate::caps::sql::{SqlCap, SqlView};
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::secrets::CallSecrets;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
@@ -24,6 +28,9 @@ pub(super) struct Caps {
     pub(super) sql: Option<SqlCap>,
     pub(super) keyvalue: Option<KeyValueCap>,
     pub(super) files: Option<FilesCap>,
+    pub(super) secrets: Option<SecretsCap>,
+    pub(super) config: Option<ConfigCap>,
+    pub(super) log_rate: Option<Arc<LogRate>>,
 }
 
 /// The data of one call's store.
@@ -33,6 +40,7 @@ pub(super) struct CallState {
     clock: Clock,
     caps: Arc<Caps>,
     client: Option<ClientChannel>,
+    secrets: Option<CallSecrets>,
     limits: Arc<Limits>,
     table: ResourceTable,
     files: Handles,
@@ -56,6 +64,7 @@ impl CallState {
             clock,
             caps,
             client: None,
+            secrets: None,
             limits,
             table,
             files: Handles::default(),
@@ -90,6 +99,18 @@ impl CallState {
 
     pub(super) fn files(&mut self) -> FilesView<'_> {
         FilesView { cap: self.caps.files.as_ref(), handles: &mut self.files, table: &mut self.table, budget: &mut self.budget }
+    }
+
+    pub(super) fn log(&mut self) -> LogView<'_> {
+        LogView { budget: &mut self.budget }
+    }
+
+    pub(super) fn secrets(&mut self) -> SecretsView<'_> {
+        SecretsView { cap: self.caps.secrets.as_ref(), seen: &mut self.secrets, budget: &mut self.budget }
+    }
+
+    pub(super) fn config(&mut self) -> ConfigView<'_> {
+        ConfigView { cap: self.caps.config.as_ref(), budget: &mut self.budget }
     }
 
     /// Hands what the guest printed to the log.

@@ -309,6 +309,11 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Configuration and secrets
+//!
+//! A manifest's `[config]` has values that the operator can replace, and [`config`] reads them. With `[grants.secrets]`, [`secrets`] reads
+//! what the operator keeps secret and lets plugins read.
+//!
 //! # Tests
 //!
 //! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
@@ -359,6 +364,7 @@ mod bindings;
 pub mod changes;
 pub mod client;
 mod completion;
+pub mod config;
 pub mod content;
 mod contents;
 mod context;
@@ -374,6 +380,7 @@ mod plugin;
 mod prompts;
 mod reply;
 mod schema;
+pub mod secrets;
 pub mod sql;
 mod template;
 pub mod testing;
@@ -393,7 +400,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, log, sql};
+    pub use crate::{changes, client, config, log, secrets, sql};
     pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;

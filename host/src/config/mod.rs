@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub(crate) use self::keys::SHAPE;
 pub use self::secrets::NamedSecret;
 pub use crate::grants::Engine;
 use crate::grants::Offered;

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["wit", "mcp", "manifest", "topics"],
     &["grants", "tasks", "secrets"],
     &["config"],
-    &["caps", "auth"],
+    &["caps", "auth", "reference"],
     &["runtime"],
     &["registry"],
     &["dispatch"],

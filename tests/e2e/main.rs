@@ -3,13 +3,14 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 mod batches;
+mod canary;
 mod connections;
 mod cors;
+mod documents;
 mod drain;
 mod guest_log;
 mod hostile;
 mod http_sse;
-
 mod loading;
 mod modern;
 mod plain;

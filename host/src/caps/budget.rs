@@ -177,3 +177,34 @@ pub enum LogAllowance {
     /// It is dropped.
     Drop,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget() -> Budget {
+        let plugin = PluginName::parse("tickets").unwrap();
+        let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin };
+        Budget::new(tag, Instant::now(), &Limits { audit_records_max: 2, ..Limits::default() })
+    }
+
+    #[test]
+    fn denials_are_written_so_often_and_then_it_is_said_once() {
+        let mut budget = budget();
+        let allowed: Vec<_> = (0..5).map(|_| budget.charge_audit()).collect();
+        let (write, drop) = (AuditAllowance::Write, AuditAllowance::Drop);
+        assert_eq!(allowed, [write, write, AuditAllowance::SayCut, drop, drop]);
+    }
+
+    #[test]
+    fn what_a_guest_has_read_is_taken_out_of_what_it_writes() {
+        let mut budget = budget();
+        let text = b"key secret-1 \xff secret-1.secret-2 key";
+        assert_eq!(*budget.without_secrets(text), *text);
+        for secret in ["secret-1", "secret-2", "key"] {
+            budget.note_revealed(&Secret::new(secret.to_owned()));
+        }
+        // One that is as short as a word is not searched for.
+        assert_eq!(String::from_utf8_lossy(&budget.without_secrets(text)), "key *** \u{fffd} ***.*** key");
+    }
+}

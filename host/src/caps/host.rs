@@ -109,7 +109,7 @@ pub fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> HostV
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, escape_within};
 
     #[test]
     fn log_injection_stays_one_escaped_line() {
@@ -121,5 +121,11 @@ mod tests {
         ] {
             assert_eq!(escape(text), expected);
         }
+    }
+
+    #[test]
+    fn escapes_do_not_make_a_record_longer_than_its_limit() {
+        assert_eq!(escape_within(&"\u{1b}".repeat(8_192), 8_192).len(), 8_196);
+        assert_eq!(escape_within("short", 8_192), "short");
     }
 }

@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub(crate) use self::keys::SHAPE;
 pub use self::secrets::NamedSecret;
 pub use self::storage::{Folder, KeyValueConfig, KeyValueStore};
 pub use crate::grants::Engine;

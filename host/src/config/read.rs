@@ -51,7 +51,7 @@ fn read(document: &Document<'_>, file: &Path) -> Result<Config, ConfigError> {
     if let Some(field) = root.get("state") {
         config.state = path(&field, "a folder such as \".cofferdam\"", folder)?;
         if config.state == config.plugins {
-            return Err(field.error("must be another folder than \"plugins\""));
+            return Err(field.error("must be another folder than \"plugins\"").with_help("write \".cofferdam\", or leave the key out"));
         }
     }
     if let Some(table) = root.section("http")? {
@@ -135,7 +135,14 @@ fn listen(table: &Table<'_>, default: &Listen, http: &Http) -> Result<Listen, Co
     let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     match table.get("admin").or_else(|| table.get("http")) {
         Some(field) if overlap && one.port() == other.port() && one.port() != 0 => {
-            Err(field.error(&format!("must leave the other a port of its own: \"http\" is {one} and \"admin\" is {other}")))
+            let message = format!("must leave the other a port of its own: \"http\" is {one} and \"admin\" is {other}");
+            let free = SocketAddr::new(other.ip(), if one.port() == 8485 { 8484 } else { 8485 });
+            let help = if field.key() == "admin" {
+                format!("write \"{free}\"")
+            } else {
+                "write another port, or one for \"admin\" too".to_owned()
+            };
+            Err(field.error(&message).with_help(help))
         }
         _ => Ok(listen),
     }
@@ -180,7 +187,7 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
     let script = "a file with SQL text such as \"data/main.sql\"";
     for (field, database) in table.named_sections()? {
         if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()))));
+            return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
         }
         let engine = database.require("engine", "engine = \"sqlite\"")?.choice(ENGINES)?;
         let example = format!("path = \"data/{}.db\"", field.key());

@@ -27,7 +27,7 @@ pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::findings::{Consequences, all as all_findings};
-pub(crate) use self::keys::capabilities;
+pub(crate) use self::keys::{SHAPE, capabilities};
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
 pub use self::secrets::WantedSecret;
@@ -171,12 +171,12 @@ impl Manifest {
 
     /// Reads a manifest. `file` is what messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        Self::read(&Document::parse(text, file, &keys::SHAPE)?, file)
+        Self::read(&Document::parse(text, file, &SHAPE)?, file)
     }
 
     /// Reads a manifest to find everything that is wrong with it: what the reader says, and then `accept`, which looks at what it asks for.
     pub fn examine(text: &str, file: &str, accept: impl Fn(&Self) -> Result<(), ManifestError>) -> Result<Self, Vec<ManifestError>> {
-        let document = Document::parse(text, file, &keys::SHAPE).map_err(|error| vec![error])?;
+        let document = Document::parse(text, file, &SHAPE).map_err(|error| vec![error])?;
         findings::all(document, &[], |document| {
             let manifest = Self::read(document, file)?;
             accept(&manifest)?;
@@ -222,7 +222,9 @@ fn name(root: &Table<'_>) -> Result<PluginName, ManifestError> {
 fn version(field: &Field<'_>) -> Result<String, ManifestError> {
     let text = field.text("a text such as \"1.2.0\"")?;
     if text.chars().count() > VERSION_CHARS_MAX {
-        return Err(field.error(&format!("can have at most {VERSION_CHARS_MAX} characters")));
+        return Err(field
+            .error(&format!("can have at most {VERSION_CHARS_MAX} characters"))
+            .with_help("write it shorter: it is only shown"));
     }
     Ok(text.to_owned())
 }
@@ -232,7 +234,7 @@ fn description(field: &Field<'_>) -> Result<String, ManifestError> {
     let text = field.raw_text(expected)?;
     let bytes_max = Limits::default().description_bytes_max;
     if text.len() > bytes_max {
-        return Err(field.error(&format!("is longer than {bytes_max} bytes")));
+        return Err(field.error(&format!("is longer than {bytes_max} bytes")).with_help("write it shorter: it is only shown"));
     }
     match hidden(&text.replace(['\n', '\r', '\t'], " ")) {
         Some(c) => Err(field.error(&format!("has the invisible character {}", c.escape_unicode())).with_help("take it out")),
@@ -279,8 +281,7 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     if let Some(databases) = table.section("sql")? {
         for (field, database) in databases.named_sections()? {
             if !is_database_name(field.key()) {
-                let message = format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()));
-                return Err(field.at_key(message));
+                return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
             }
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }

@@ -7,4 +7,5 @@ pub mod budget;
 pub mod changes;
 pub mod client;
 pub mod host;
+pub mod http;
 pub mod sql;

@@ -2,10 +2,12 @@
 
 use super::Options;
 use crate::auth::guard::Guard;
+use crate::caps::http::Http;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
 use crate::dispatch::Dispatch;
+use crate::egress::{Egress, Resolve, SystemResolver};
 use crate::limits::Limits;
 use crate::registry::{Loader, PluginReport, Registry};
 use crate::runtime::{CodeCache, Engine};
@@ -49,6 +51,7 @@ pub struct Host {
     pub dispatch: Arc<Dispatch>,
     /// The limits in force.
     pub limits: Arc<Limits>,
+    http: Arc<Http>,
     loader: Arc<Loader>,
     // Calls that take long run here; dropped last.
     long_calls: tokio::runtime::Runtime,
@@ -57,6 +60,11 @@ pub struct Host {
 impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Self::with_resolver(config, Arc::new(SystemResolver))
+    }
+
+    /// The same, with somebody else who knows the addresses of names that plugins call.
+    pub fn with_resolver(config: &Config, resolver: Arc<dyn Resolve>) -> anyhow::Result<Self> {
         let limits = Arc::new(config.limits());
         for (name, database) in &config.databases {
             create(database).with_context(|| format!("the database {name:?} could not be created"))?;
@@ -67,9 +75,22 @@ impl Host {
         let code = CodeCache::open(&engine, &config.state);
         let secrets = secrets(config);
         let sql = Sql::new(&config.databases, &limits);
+        let (private, ca) = (config.egress.private.clone(), config.egress.ca.as_deref());
+        let egress = Egress::new(private, ca, resolver, Arc::clone(&limits)).map_err(|error| anyhow::anyhow!("[egress] ca: {error}"))?;
+        let http = Arc::new(Http::new(Arc::new(egress), secrets.clone(), &limits));
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
-        let loader = Loader { engine, code, sql, offered, changes: Arc::clone(&changes), limits: limits_of_loader, clock: clock.clone() };
+        let (changes_of_loader, http_of_loader) = (Arc::clone(&changes), Arc::clone(&http));
+        let loader = Loader {
+            engine,
+            code,
+            http: http_of_loader,
+            sql,
+            offered,
+            changes: changes_of_loader,
+            limits: limits_of_loader,
+            clock: clock.clone(),
+        };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new(changes));
         let tasks = task_store(config, &limits, &clock);
@@ -79,7 +100,7 @@ impl Host {
         long_calls.spawn(async move { sweeper.sweep_tasks().await });
         // Says in the log what cannot be read, before a call needs it.
         long_calls.spawn(async move { secrets.unreadable().await });
-        Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
+        Ok(Self { registry, dispatch, limits, http, loader: Arc::new(loader), long_calls })
     }
 
     /// What a server needs of it.
@@ -88,6 +109,11 @@ impl Host {
         let hosts: Vec<String> = config.http.allowed_hosts.iter().map(ToString::to_string).collect();
         let origins: Vec<String> = config.http.allowed_origins.iter().map(ToString::to_string).collect();
         Arc::new(App::new(Guard::new(&hosts, &origins), Arc::clone(&self.dispatch), Arc::clone(&self.limits), config.http.legacy_sse))
+    }
+
+    /// Keeps plugins from calling a listener of this host's.
+    pub fn listens_on(&self, address: std::net::SocketAddr) {
+        self.http.keep_out_of(address);
     }
 
     /// Loads the plugins in the background; `done` gets the reports when the set is in force.

@@ -1,6 +1,7 @@
 //! The operator's document, `cofferdam.toml`: where to listen, who may call, which databases there are, which limits hold. Without one,
 //! everything has a safe default for one machine.
 
+mod egress;
 mod hosts;
 mod keys;
 mod read;
@@ -14,6 +15,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use self::egress::Egress;
 pub use self::hosts::{AllowedHost, AllowedOrigin};
 pub use self::secrets::NamedSecret;
 pub use crate::grants::Engine;
@@ -41,6 +43,8 @@ pub struct Config {
     pub listen: Listen,
     /// Who may call over HTTP.
     pub http: Http,
+    /// What plugins may reach beside public addresses.
+    pub egress: Egress,
     /// The databases, by the names that manifests ask for.
     pub databases: BTreeMap<String, Database>,
     /// The secrets, by the names that manifests and this document have for them.
@@ -126,6 +130,7 @@ impl Default for Config {
             state: PathBuf::from(".cofferdam"),
             listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
             http: Http::default(),
+            egress: Egress::default(),
             databases: BTreeMap::new(),
             secrets: BTreeMap::new(),
             tasks: Tasks { store: TaskStore::Sqlite },
@@ -189,6 +194,7 @@ impl Config {
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
-        Offered { databases: databases.collect(), secrets: secrets.collect(), limits: self.limits() }
+        let private = self.egress.private.clone();
+        Offered { databases: databases.collect(), secrets: secrets.collect(), private, limits: self.limits() }
     }
 }

@@ -3,6 +3,8 @@
 /// What the contract's interfaces are for, so that a plugin's author knows which end of one to hold.
 const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts", "resources", "completion"];
 
+const HTTP: &str = "The plugin makes HTTP requests; write in plugin.toml which, for example:\n[grants.http]\nallow = [\"GET https://api.example.com/v1/**\"]";
+
 /// What to do about an import that is not there: for `cofferdam:mcp/sql` the lines for the manifest, for what this version does not
 /// offer a sentence that says so, to stand behind another one. None when nothing is known about the interface, or when it is there for
 /// every plugin.
@@ -24,6 +26,7 @@ fn contract(interface: &str) -> Option<String> {
              [grants.sql.main]\naccess = \"read\""
                 .to_owned(),
         ),
+        "http" => Some(HTTP.to_owned()),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
@@ -39,9 +42,9 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
             "This version links WASI 0.2 only; build the plugin for wasm32-wasip2"
         }
         "wasi:sockets" => {
-            "Plugins have no sockets; what they reach goes through the host, and this version offers databases only ([grants.sql.<database>])"
+            "Plugins have no sockets; what they reach goes through the host: requests ([grants.http]) and databases ([grants.sql.<database>])"
         }
-        "wasi:http" => "Plugins cannot make HTTP requests in this version",
+        "wasi:http" => HTTP,
         "wasi:filesystem" => "Plugins see no files; data goes in a database ([grants.sql.<database>])",
         "wasi:keyvalue" => "This version offers no key-value store; data goes in a database ([grants.sql.<database>])",
         "wasi:config" => "Plugins get no configuration values in this version",

@@ -1,5 +1,6 @@
 //! What a plugin really gets: what its manifest asks for, within what the operator offers, and the lower of every limit. Pure.
 
+pub mod http;
 mod imports;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+pub use self::http::HttpGrant;
 pub use self::imports::missing_import_help;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
@@ -38,6 +40,8 @@ pub struct Offered {
     pub databases: BTreeMap<String, Engine>,
     /// The secrets, by the operator's names for them.
     pub secrets: BTreeMap<String, OfferedSecret>,
+    /// Ranges of addresses that plugins may reach although they are not public.
+    pub private: Vec<ipnet::IpNet>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -58,6 +62,8 @@ pub struct Grants {
     pub client: bool,
     /// Reports that lists and resources changed.
     pub changes: bool,
+    /// Requests to others.
+    pub http: Option<HttpGrant>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
 }
@@ -83,7 +89,8 @@ impl Grants {
             }
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, sql })
+        let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, http, sql })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -91,6 +98,7 @@ impl Grants {
     pub fn summary(&self) -> Vec<String> {
         let plain = [("client", self.client), ("changes", self.changes)];
         let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
+        let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
         plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
     }
 }

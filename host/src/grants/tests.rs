@@ -12,7 +12,7 @@ fn manifest(more: &str) -> Manifest {
 
 fn offered(databases: &[&str]) -> Offered {
     let databases = databases.iter().map(|name| ((*name).to_owned(), Engine::Sqlite)).collect();
-    Offered { databases, limits: Limits::default(), ..Offered::default() }
+    Offered { databases, ..Offered::default() }
 }
 
 #[test]
@@ -83,7 +83,9 @@ fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
         ("cofferdam:mcp/query@0.1.0", "does not import cofferdam:mcp/query"),
         ("cofferdam:mcp/teleport@0.9.0", "newer host"),
         ("wasi:sockets/tcp@0.2.3", "no sockets"),
-        ("wasi:http/outgoing-handler@0.2.0", "cannot make HTTP requests"),
+        ("cofferdam:mcp/http@0.1.0", "[grants.http]"),
+        ("wasi:http/outgoing-handler@0.2.0", "[grants.http]"),
+        ("wasi:http/types@0.3.0", "WASI 0.2 only"),
         ("wasi:filesystem/types@0.2.0", "no files"),
         ("wasi:keyvalue/store@0.2.0-draft", "no key-value store"),
         ("wasi:clocks/monotonic-clock@0.3.0", "WASI 0.2 only"),

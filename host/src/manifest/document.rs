@@ -213,6 +213,11 @@ impl<'d> Field<'d> {
         Place::of(self.document.text, self.key_offset)
     }
 
+    /// Where the value stands.
+    pub(crate) fn value_place(&self) -> Place {
+        Place::of(self.document.text, self.value.span().start)
+    }
+
     /// An error about the key.
     pub(crate) fn at_key(&self, message: impl Into<String>) -> DocumentError {
         self.document.error(self.key_offset, message).about(dotted(&self.path, self.key))

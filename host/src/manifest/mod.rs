@@ -5,6 +5,7 @@ mod document;
 mod error;
 #[cfg(test)]
 pub(crate) mod golden;
+mod http;
 mod keys;
 mod nesting;
 mod secret_text;
@@ -21,6 +22,9 @@ use std::time::Duration;
 
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
+pub use self::http::{Host, HostPattern, Method, Pattern, Scheme};
+pub use self::http::{WantedCache, WantedHeader, WantedHttp, WantedRetry, belongs_to_the_host};
+pub(crate) use self::http::{check_path, split_port};
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
@@ -86,6 +90,8 @@ pub struct WantedGrants {
     pub client: bool,
     /// `[grants.changes]`: reports that lists and resources changed.
     pub changes: bool,
+    /// `[grants.http]`: requests to others.
+    pub http: Option<WantedHttp>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
 }
@@ -249,7 +255,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
-    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), sql })
+    let http = table.section("http")?.map(|table| http::wanted_http(&table)).transpose()?;
+    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), http, sql })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -5,6 +5,7 @@ use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
+use crate::caps::http::Http;
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Grants, Offered};
@@ -56,6 +57,8 @@ pub struct Loader {
     pub engine: Engine,
     /// Compiled code.
     pub code: CodeCache,
+    /// The way out for requests of guests.
+    pub http: Arc<Http>,
     /// The databases that the operator offers.
     pub sql: Sql,
     /// Their names, for grants.
@@ -149,7 +152,8 @@ impl Loader {
         let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
-        let granted = Granted { client: grants.client, changes, sql };
+        let http = grants.http.clone().map(|grant| Arc::new(self.http.grant(&TenantId::local(), grant)));
+        let granted = Granted { client: grants.client, changes, http, sql };
         let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
             runtime::ImportError::NotGranted { help: Some(_), .. } if manifest.file.is_empty() => {

@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
+use crate::caps::http::HttpCap;
 use crate::caps::sql::SqlCap;
 use crate::grants::missing_import_help;
 use std::sync::Arc;
@@ -18,7 +19,10 @@ const TYPES: &str = "cofferdam:mcp/types";
 const HOST: &str = "cofferdam:mcp/host";
 const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
+const HTTP: &str = "cofferdam:mcp/http";
 const SQL: &str = "cofferdam:mcp/sql";
+/// The standard interfaces of the grant of requests.
+const WASI_HTTP: [&str; 2] = ["wasi:http/types", "wasi:http/outgoing-handler"];
 /// WASI packages that are linked, with nothing in them.
 const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -61,6 +65,8 @@ pub struct Granted {
     pub client: bool,
     /// `cofferdam:mcp/changes`.
     pub changes: Option<ChangesCap>,
+    /// `cofferdam:mcp/http` and `wasi:http/outgoing-handler`.
+    pub http: Option<Arc<HttpCap>>,
     /// `cofferdam:mcp/sql`.
     pub sql: Option<SqlCap>,
 }
@@ -69,7 +75,7 @@ pub struct Granted {
 pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<Linked, ImportError> {
     check_size(engine, component)?;
     check_imports(engine, component, &granted)?;
-    let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, sql: granted.sql });
+    let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, http: granted.http, sql: granted.sql });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -84,6 +90,10 @@ fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     }
     if caps.changes.is_some() {
         caps::changes::link(&mut linker, CallState::changes)?;
+    }
+    if caps.http.is_some() {
+        caps::http::link(&mut linker, CallState::http)?;
+        caps::http::link_wasi(&mut linker, CallState::wasi_http)?;
     }
     if caps.sql.is_some() {
         caps::sql::link(&mut linker, CallState::sql)?;
@@ -109,7 +119,9 @@ fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> R
             TYPES | HOST => true,
             CLIENT => granted.client,
             CHANGES => granted.changes.is_some(),
+            HTTP => granted.http.is_some(),
             SQL => granted.sql.is_some(),
+            _ if WASI_HTTP.contains(&path) => granted.http.is_some() && version.starts_with("0.2."),
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {

@@ -7,6 +7,7 @@ mod connections;
 mod cors;
 mod drain;
 mod hostile;
+mod http;
 mod http_sse;
 mod loading;
 mod modern;

@@ -1,14 +1,17 @@
 //! A host in this process: real plugins, real sockets, limits of the test's choice.
 
+use crate::upstream::Loopback;
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine, Http, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Egress, Engine, Http, NamedSecret, TaskStore, Tasks};
+use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
+use cofferdam::secrets::SecretSource;
 use cofferdam::server;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use tokio::sync::watch;
 
 /// Slots of a test host's pool: each reserves address space, and many hosts live in one process.
@@ -20,6 +23,8 @@ pub struct Plugins {
     /// The limits of the host to be.
     pub limits: Limits,
     http: Http,
+    egress: Egress,
+    secrets: Vec<(String, NamedSecret)>,
     databases: Vec<(String, Database)>,
     tasks: TaskStore,
 }
@@ -39,7 +44,15 @@ impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory }
+        Self {
+            folder,
+            limits,
+            http: Http::default(),
+            egress: Egress::default(),
+            secrets: Vec::new(),
+            databases: Vec::new(),
+            tasks: TaskStore::Memory,
+        }
     }
 }
 
@@ -141,6 +154,22 @@ impl Plugins {
         self
     }
 
+    /// Changes what plugins may reach. Every name leads to loopback, except those that begin with `inside.`.
+    #[must_use]
+    pub fn egress(mut self, change: impl FnOnce(&mut Egress)) -> Self {
+        change(&mut self.egress);
+        self
+    }
+
+    /// Gives the operator a secret.
+    #[must_use]
+    pub fn secret(mut self, name: &str, text: &str) -> Self {
+        let file = self.folder.path().join(format!("{name}.secret"));
+        std::fs::write(&file, text).expect("the secret");
+        self.secrets.push((name.to_owned(), NamedSecret { source: SecretSource::File(file), offered: OfferedSecret::default() }));
+        self
+    }
+
     /// Drops in the guest of many tools, with everything that its own manifest asks for.
     #[must_use]
     pub fn conformance(self) -> Self {
@@ -156,6 +185,8 @@ impl Plugins {
             plugins: self.path(),
             state,
             http: self.http.clone(),
+            egress: self.egress.clone(),
+            secrets: self.secrets.iter().cloned().collect(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
@@ -177,11 +208,12 @@ impl Plugins {
 
 fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<(SocketAddr, Vec<PluginReport>)>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let host = Host::new(config).expect("the host");
+    let host = Host::with_resolver(config, Arc::new(Loopback)).expect("the host");
     let app = host.app(config);
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        host.listens_on(address);
         let (done, loaded) = tokio::sync::oneshot::channel();
         host.load(config, move |reports| drop(done.send(reports.to_vec())));
         let reports = loaded.await.expect("the plugins' reports");

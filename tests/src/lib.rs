@@ -8,4 +8,5 @@ pub mod host;
 pub mod session;
 pub mod stateless;
 pub mod stdio;
+pub mod upstream;
 pub mod wat;

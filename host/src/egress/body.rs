@@ -76,6 +76,11 @@ impl Body for ResponseBody {
                     this.end(false);
                     return Poll::Ready(Some(Err(EgressError::TooLarge("the response's body", this.bounds.bytes_max))));
                 };
+                // One that always has something to say would never let the timer be looked at.
+                if Instant::now() >= this.bounds.deadline {
+                    this.end(false);
+                    return Poll::Ready(Some(Err(this.bounds.late())));
+                }
                 this.left = left;
                 this.timer.as_mut().reset(this.bounds.next());
                 Poll::Ready(Some(Ok(frame)))

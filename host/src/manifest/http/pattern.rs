@@ -125,6 +125,7 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<_> = text.split(' ').collect();
         let (methods, url) = match words.as_slice() {
+            [method] if Method::parse(method).is_some() => return Err("the URL is missing behind the method".to_owned()),
             [url] => (vec![Method::Get, Method::Head], *url),
             [methods, url] => (self::methods(methods)?, *url),
             _ => return Err("write the methods with commas between them, one space, and the URL".to_owned()),

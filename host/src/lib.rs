@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod egress;
 pub mod grants;
 pub mod ids;
 pub mod legacy;

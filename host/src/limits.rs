@@ -290,6 +290,59 @@ limits! {
     files_listing_max: usize = 100_000;
     /// A path that a guest names, and how many parts it may have times two; the system's own limit is 4,096.
     files_path_bytes_max: usize = 1_024;
+    // --- requests of guests -----------------------------------------------------------------------------------------------------
+    /// Requests that one call may make, attempts and redirects included.
+    http_requests_max: u32 = 32;
+    /// Requests of one call at the same time.
+    http_concurrency_max: usize = 6;
+    /// Requests of one plugin at the same time; a grant may lower it.
+    http_plugin_requests_max: usize = 32;
+    /// Requests of one tenant at the same time.
+    http_tenant_requests_max: usize = 128;
+    /// Requests of all guests at the same time: each holds a socket.
+    http_host_requests_max: usize = 256;
+    /// How long a request waits until there are fewer.
+    http_wait_max: Duration = Duration::from_millis(250);
+    /// Looking up a name.
+    http_resolve_time_max: Duration = Duration::from_secs(2);
+    /// Addresses of a name that are looked at.
+    http_addresses_max: usize = 16;
+    /// Connecting, all addresses of a name together.
+    http_connect_time_max: Duration = Duration::from_secs(5);
+    /// The TLS handshake.
+    http_tls_time_max: Duration = Duration::from_secs(5);
+    /// From the request to the end of the response's head.
+    http_head_time_max: Duration = Duration::from_secs(10);
+    /// Between two pieces of a response's body.
+    http_between_time_max: Duration = Duration::from_secs(10);
+    /// One request with its response, attempts and redirects included; a grant may lower it.
+    http_total_time_max: Duration = Duration::from_secs(30);
+    /// A request's URL.
+    http_url_bytes_max: usize = 8 * KIB;
+    /// A request's header fields, names and values.
+    http_request_head_bytes_max: usize = 64 * KIB;
+    /// A request's body.
+    http_request_bytes_max: usize = 8 * MIB;
+    /// A response's head.
+    http_head_bytes_max: usize = 64 * KIB;
+    /// Header fields of a response.
+    http_headers_max: usize = 128;
+    /// A response's body, before and after decompression; a grant may lower it.
+    http_response_bytes_max: usize = 8 * MIB;
+    /// The most that the operator may raise a response's body to.
+    http_response_bytes_hard: usize = 64 * MIB;
+    /// Redirects that are followed for a guest, whatever its grant says.
+    http_redirects_max: u32 = 10;
+    /// Attempts at one request, whatever its grant says.
+    http_attempts_max: u32 = 5;
+    /// Idle connections that one plugin keeps.
+    http_idle_connections_max: usize = 8;
+    /// How long it keeps one.
+    http_idle_time_max: Duration = Duration::from_secs(30);
+    /// Responses that one plugin keeps; a grant may lower it.
+    http_cache_bytes_max: usize = 16 * MIB;
+    /// How many responses one plugin keeps.
+    http_cache_entries_max: usize = 1_024;
 }
 
 /// What one call may take: the host's limits, lowered by the manifest and the operator.

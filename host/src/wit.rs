@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
     path: "../wit",
     imports: {
         // Databases are waited for: the guest's fiber is suspended meanwhile.
+        "cofferdam:mcp/http.fetch": async | trappable,
         "cofferdam:mcp/sql.query": async | trappable,
         "cofferdam:mcp/sql.execute": async | trappable,
         "cofferdam:mcp/sql.schema": async | trappable,

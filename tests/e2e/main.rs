@@ -10,6 +10,7 @@ mod documents;
 mod drain;
 mod guest_log;
 mod hostile;
+mod http;
 mod http_sse;
 mod loading;
 mod modern;

@@ -1,8 +1,9 @@
 //! A host in this process: real plugins, real sockets, limits of the test's choice.
 
+use crate::upstream::Loopback;
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine, Http, NamedSecret, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Egress, Engine, Http, NamedSecret, TaskStore, Tasks};
 use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
@@ -10,7 +11,7 @@ use cofferdam::secrets::SecretSource;
 use cofferdam::server;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use tokio::sync::watch;
 
 /// Slots of a test host's pool: each reserves address space, and many hosts live in one process.
@@ -22,6 +23,7 @@ pub struct Plugins {
     /// The limits of the host to be.
     pub limits: Limits,
     http: Http,
+    egress: Egress,
     databases: Vec<(String, Database)>,
     tasks: TaskStore,
     operator: Vec<Box<dyn Fn(&mut Config) + Send + Sync>>,
@@ -42,7 +44,15 @@ impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory, operator: Vec::new() }
+        Self {
+            folder,
+            limits,
+            http: Http::default(),
+            egress: Egress::default(),
+            databases: Vec::new(),
+            tasks: TaskStore::Memory,
+            operator: Vec::new(),
+        }
     }
 }
 
@@ -169,6 +179,13 @@ impl Plugins {
         self.operator(move |config| drop(config.secrets.insert(name.clone(), secret.clone())))
     }
 
+    /// Changes what plugins may reach. Every name leads to loopback, except those that begin with `inside.`.
+    #[must_use]
+    pub fn egress(mut self, change: impl FnOnce(&mut Egress)) -> Self {
+        change(&mut self.egress);
+        self
+    }
+
     /// Drops in the guest of many tools, with everything that its own manifest asks for.
     #[must_use]
     pub fn conformance(self) -> Self {
@@ -184,6 +201,7 @@ impl Plugins {
             plugins: self.path(),
             state,
             http: self.http.clone(),
+            egress: self.egress.clone(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
@@ -207,11 +225,12 @@ impl Plugins {
 
 fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<(SocketAddr, Vec<PluginReport>)>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let host = Host::new(config).expect("the host");
+    let host = Host::with_resolver(config, Arc::new(Loopback)).expect("the host");
     let app = host.app(config);
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
+        host.listens_on(address);
         let (done, loaded) = tokio::sync::oneshot::channel();
         host.load(config, move |reports| drop(done.send(reports.to_vec())));
         let reports = loaded.await.expect("the plugins' reports");

@@ -9,4 +9,5 @@ pub mod process;
 pub mod session;
 pub mod stateless;
 pub mod stdio;
+pub mod upstream;
 pub mod wat;

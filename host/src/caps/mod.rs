@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod files;
 pub mod host;
+pub mod http;
 pub mod keyvalue;
 pub mod log;
 pub mod secrets;

@@ -27,6 +27,9 @@ async fn serve(config: &Config, host: &Host) -> anyhow::Result<()> {
     let listener = listen(config.listen.http).await?;
     let admin = listen(config.listen.admin).await?;
     let (http_address, admin_address) = (listener.local_addr()?, admin.local_addr()?);
+    for address in [http_address, admin_address] {
+        host.listens_on(address);
+    }
     let health = Health::new(Arc::clone(&host.registry));
     let admin = tokio::spawn(server::serve_admin(admin, Arc::clone(&health), Arc::clone(&host.limits)));
     let plugins = config.plugins.clone();

@@ -3,12 +3,14 @@
 use super::Options;
 use crate::auth::guard::Guard;
 use crate::caps::files::Files;
+use crate::caps::http::Http;
 use crate::caps::keyvalue::KeyValue;
 use crate::caps::log::LogRates;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
 use crate::dispatch::Dispatch;
+use crate::egress::{Egress, Resolve, SystemResolver};
 use crate::limits::Limits;
 use crate::registry::{Loader, PluginReport, Registry};
 use crate::runtime::{CodeCache, Engine};
@@ -54,6 +56,7 @@ pub struct Host {
     /// The limits in force.
     pub limits: Arc<Limits>,
     pub(super) loader: Arc<Loader>,
+    http: Arc<Http>,
     // Calls that take long run here; dropped last.
     long_calls: tokio::runtime::Runtime,
 }
@@ -61,11 +64,20 @@ pub struct Host {
 impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Self::with_code_in(config, &config.state)
+        Self::with_resolver(config, Arc::new(SystemResolver))
     }
 
-    /// The same with compiled code in another folder than everything else.
+    /// The same, with somebody else who knows the addresses of names that plugins call.
+    pub fn with_resolver(config: &Config, resolver: Arc<dyn Resolve>) -> anyhow::Result<Self> {
+        Self::with(config, &config.state, resolver)
+    }
+
+    /// The same, with compiled code in another folder than everything else.
     pub(super) fn with_code_in(config: &Config, code: &Path) -> anyhow::Result<Self> {
+        Self::with(config, code, Arc::new(SystemResolver))
+    }
+
+    fn with(config: &Config, code: &Path, resolver: Arc<dyn Resolve>) -> anyhow::Result<Self> {
         let limits = Arc::new(config.limits());
         for (name, database) in &config.databases {
             create(database).with_context(|| format!("the database {name:?} could not be created"))?;
@@ -76,6 +88,9 @@ impl Host {
         let secrets = secrets(config);
         let code = CodeCache::open(&engine, code);
         let sql = Sql::new(&config.databases, &limits);
+        let (private, ca) = (config.egress.private.clone(), config.egress.ca.as_deref());
+        let egress = Egress::new(private, ca, resolver, Arc::clone(&limits)).map_err(|error| anyhow::anyhow!("[egress] ca: {error}"))?;
+        let http = Arc::new(Http::new(Arc::new(egress), secrets.clone(), &limits));
         let (changes, clock) = (Changes::new(), Clock::system());
         let keyvalue = KeyValue::new(config.keyvalue.store, config.keyvalue_file(), &limits, clock.clone());
         let files = Files::new(&config.folders, config.kept(), &limits);
@@ -84,6 +99,7 @@ impl Host {
         let loader = Loader {
             engine,
             code,
+            http: Arc::clone(&http),
             sql,
             keyvalue,
             files,
@@ -103,7 +119,7 @@ impl Host {
         long_calls.spawn(async move { sweeper.sweep_tasks().await });
         // Says in the log what cannot be read, before a call needs it.
         long_calls.spawn(async move { secrets.unreadable().await });
-        Ok(Self { registry, dispatch, limits, loader: Arc::new(loader), long_calls })
+        Ok(Self { registry, dispatch, limits, http, loader: Arc::new(loader), long_calls })
     }
 
     /// What a server needs of it.
@@ -112,6 +128,11 @@ impl Host {
         let hosts: Vec<String> = config.http.allowed_hosts.iter().map(ToString::to_string).collect();
         let origins: Vec<String> = config.http.allowed_origins.iter().map(ToString::to_string).collect();
         Arc::new(App::new(Guard::new(&hosts, &origins), Arc::clone(&self.dispatch), Arc::clone(&self.limits), config.http.legacy_sse))
+    }
+
+    /// Keeps plugins from calling a listener of this host's.
+    pub fn listens_on(&self, address: std::net::SocketAddr) {
+        self.http.keep_out_of(address);
     }
 
     /// Loads the plugins in the background; `done` gets the reports when the set is in force.

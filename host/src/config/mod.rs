@@ -1,6 +1,7 @@
 //! The operator's document, `cofferdam.toml`: where to listen, who may call, which databases there are, which limits hold. Without one,
 //! everything has a safe default for one machine.
 
+mod egress;
 mod hosts;
 mod keys;
 mod read;
@@ -15,6 +16,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use self::egress::Egress;
 pub use self::hosts::{AllowedHost, AllowedOrigin};
 pub(crate) use self::keys::SHAPE;
 pub use self::secrets::NamedSecret;
@@ -44,6 +46,8 @@ pub struct Config {
     pub listen: Listen,
     /// Who may call over HTTP.
     pub http: Http,
+    /// What plugins may reach beside public addresses.
+    pub egress: Egress,
     /// The databases, by the names that manifests ask for.
     pub databases: BTreeMap<String, Database>,
     /// The most that any manifest can be granted.
@@ -137,6 +141,7 @@ impl Default for Config {
             state: PathBuf::from(".cofferdam"),
             listen: Listen { http: (Ipv4Addr::LOCALHOST, 8484).into(), admin: (Ipv4Addr::LOCALHOST, 8485).into() },
             http: Http::default(),
+            egress: Egress::default(),
             databases: BTreeMap::new(),
             ceiling: Ceiling::default(),
             secrets: BTreeMap::new(),
@@ -223,6 +228,7 @@ impl Config {
             folders: folders.collect(),
             secrets: secrets.collect(),
             config: self.config.clone(),
+            private: self.egress.private.clone(),
             ceiling: self.ceiling.clone(),
             limits: self.limits(),
         }

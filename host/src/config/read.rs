@@ -60,6 +60,9 @@ fn read(document: &Document<'_>, file: &Path) -> Result<Config, ConfigError> {
     if let Some(table) = root.section("listen")? {
         config.listen = listen(&table, &config.listen, &config.http)?;
     }
+    if let Some(table) = root.section("egress")? {
+        config.egress = super::egress::egress(&table, folder)?;
+    }
     if let Some(table) = root.section("databases")? {
         config.databases = databases(&table, folder)?;
     }
@@ -228,10 +231,12 @@ fn limits(table: &Table<'_>) -> Result<Limits, ConfigError> {
     size(&mut limits.output_bytes_max, "output", 1, usize::MAX)?;
     size(&mut limits.body_bytes_max, "body", 1, usize::MAX)?;
     size(&mut limits.component_bytes_max, "component", 1, usize::MAX)?;
+    size(&mut limits.http_response_bytes_max, "http_response", 1, limits.http_response_bytes_hard)?;
     let time = |row: &mut Duration, key, most| set(row, table.get(key), |field| field.duration(TIME_MIN..=most));
     time(&mut limits.cpu_time_max, "cpu_time", limits.cpu_time_hard)?;
     time(&mut limits.wall_time_max, "wall_time", limits.wall_time_hard)?;
     time(&mut limits.sql_statement_time_max, "sql_statement_time", Duration::MAX)?;
+    time(&mut limits.http_total_time_max, "http_time", Duration::MAX)?;
     time(&mut limits.drain_time_max, "drain_time", Duration::MAX)?;
     let count = |row: &mut usize, key| set(row, table.get(key), |field| Ok(usize::try_from(field.count()?).unwrap_or(usize::MAX)));
     count(&mut limits.calls_max, "calls")?;

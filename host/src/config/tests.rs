@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, LogFormat, TaskStore};
+use super::{Config, Egress, LogFormat, TaskStore};
 use crate::limits::Limits;
 use crate::manifest::golden;
 
@@ -13,9 +13,9 @@ fn shown(config: &Config) -> String {
     let (rows, default) = (config.limits().rows(), Limits::default().rows());
     let changed = rows.iter().zip(&default).filter(|(row, default)| row.value != default.value);
     let changed: String = changed.map(|(row, default)| format!("{}: {} -> {}\n", row.name, default.value, row.value)).collect();
-    let Config { file, plugins, state, listen, http, .. } = config;
+    let Config { file, plugins, state, listen, http, egress, .. } = config;
     let Config { databases, folders, keyvalue, secrets, config: values, ceiling, tasks, limits: _, log, .. } = config;
-    let rest = ((file, plugins, state, listen, http), (databases, folders, keyvalue, secrets, values, ceiling, tasks, log));
+    let rest = ((file, plugins, state, listen, http, egress), (databases, folders, keyvalue, secrets, values, ceiling, tasks, log));
     format!("{rest:#?}\n{changed}")
 }
 

@@ -5,6 +5,7 @@ const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts
 
 /// Versions of `wasi:config/store` that are linked for a plugin that has values.
 const CONFIG_VERSIONS: [&str; 3] = ["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"];
+const HTTP: &str = "The plugin makes HTTP requests; write in plugin.toml which, for example:\n[grants.http]\nallow = [\"GET https://api.example.com/v1/**\"]";
 
 /// What to do about an import that is not there: for `cofferdam:mcp/sql` the lines for the manifest, for what this version does not
 /// offer a sentence that says so, to stand behind another one. None when nothing is known about the interface, or when it is there for
@@ -33,6 +34,7 @@ fn contract(interface: &str) -> Option<String> {
              [grants.secrets]\nreveal = [\"example-token\"]"
                 .to_owned(),
         ),
+        "http" => Some(HTTP.to_owned()),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
@@ -48,9 +50,8 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
             "This version links WASI 0.2 only; build the plugin for wasm32-wasip2"
         }
         "wasi:sockets" => {
-            "Plugins have no sockets; what they reach goes through the host, and this version offers databases only ([grants.sql.<database>])"
+            "Plugins have no sockets; what they reach goes through the host: requests ([grants.http]) and databases ([grants.sql.<database>])"
         }
-        "wasi:http" => "Plugins cannot make HTTP requests in this version",
         "wasi:filesystem" => "Plugins see the folders that the operator names and their manifest asks for ([grants.files.<folder>])",
         "wasi:keyvalue" => {
             "Plugins keep values with cofferdam:mcp/keyvalue, which has the same functions without 64-bit numbers: build the plugin against it, with [grants.keyvalue] in plugin.toml"
@@ -61,6 +62,7 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
         }
         "wasi:config" => "This host speaks wasi:config/store@0.2.0-rc.1; build the plugin against that version",
         "wasi:logging" => "This host speaks wasi:logging/logging@0.1.0-draft; build the plugin against that version",
+        "wasi:http" => HTTP,
         "wasi:messaging" => "Plugins cannot send messages in this version",
         "wasi:blobstore" => {
             "Plugins have no blob store; data goes in a folder ([grants.files.<folder>]) or in a database ([grants.sql.<database>])"

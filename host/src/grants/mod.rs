@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod effective;
+pub mod http;
 mod imports;
 mod missing;
 mod secrets;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::ceiling::Ceiling;
 pub use self::effective::{Effective, Whose, effective, over_granted};
+pub use self::http::HttpGrant;
 pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
 pub use self::secrets::SecretsGrant;
@@ -54,6 +56,8 @@ pub struct Offered {
     pub folders: BTreeMap<String, OfferedFolder>,
     /// What the operator tells plugins, by their names.
     pub config: BTreeMap<String, BTreeMap<String, String>>,
+    /// Ranges of addresses that plugins may reach although they are not public.
+    pub private: Vec<ipnet::IpNet>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -74,6 +78,8 @@ pub struct Grants {
     pub client: bool,
     /// Reports that lists and resources changed.
     pub changes: bool,
+    /// Requests to others.
+    pub http: Option<HttpGrant>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
     /// Keys and values of its own.
@@ -112,7 +118,8 @@ impl Grants {
         let files = storage::folders(manifest, offered)?;
         let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
         let WantedGrants { client, changes, .. } = manifest.grants;
-        Ok(Self { client, changes, sql, keyvalue, files, secrets, config })
+        let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
+        Ok(Self { client, changes, http, sql, keyvalue, files, secrets, config })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -125,6 +132,7 @@ impl Grants {
         let files = self.files.iter().map(|(folder, grant)| format!("files {folder} ({})", grant.access));
         let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
         let config = (!self.config.is_empty()).then(|| "config".to_owned());
+        let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
         plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).collect()
     }
 }

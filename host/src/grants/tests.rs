@@ -100,10 +100,12 @@ fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
         ("cofferdam:mcp/query@0.1.0", "does not import cofferdam:mcp/query"),
         ("cofferdam:mcp/teleport@0.9.0", "newer host"),
         ("wasi:sockets/tcp@0.2.3", "no sockets"),
-        ("wasi:http/outgoing-handler@0.2.0", "cannot make HTTP requests"),
         ("wasi:filesystem/types@0.2.0", "[grants.files.<folder>]"),
         ("wasi:keyvalue/store@0.2.0-draft", "cofferdam:mcp/keyvalue"),
         ("cofferdam:mcp/keyvalue@0.1.0", "[grants.keyvalue]\naccess = \"write\""),
+        ("cofferdam:mcp/http@0.1.0", "[grants.http]"),
+        ("wasi:http/outgoing-handler@0.2.0", "[grants.http]"),
+        ("wasi:http/types@0.3.0", "WASI 0.2 only"),
         ("wasi:clocks/monotonic-clock@0.3.0", "WASI 0.2 only"),
     ] {
         let help = missing_import_help(interface).unwrap();

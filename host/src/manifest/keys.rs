@@ -70,6 +70,7 @@ const SECTIONS: &[Section] = &[
         &[
             Key::section("client"),
             Key::section("changes"),
+            Key::section("http"),
             Key::section("sql"),
             Key::section("keyvalue"),
             Key::section("files"),
@@ -78,6 +79,61 @@ const SECTIONS: &[Section] = &[
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
     Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
+    Section::new(
+        "grants.http",
+        "Requests to others (`cofferdam:mcp/http` and `wasi:http/outgoing-handler`). Every one is checked against this list, redirects too.",
+        &[
+            Key::required(
+                "allow",
+                Kind::Texts,
+                "Which requests: methods (`GET,HEAD` unless written), scheme (`https` unless written), host or `*.suffix`, port and path. \
+                 In a path, `*` stands for one part and `**` for the rest; without a path, all are meant.",
+                "[\"GET https://api.example.com/v1/**\"]",
+            ),
+            Key::new("redirects", Kind::Count, "How many redirects `fetch` follows; otherwise the plugin gets them.", "none", "3"),
+            Key::new("timeout", Kind::Duration, "Time of one request.", "the operator's", "\"10s\""),
+            Key::new("response", Kind::Size, "The body of one response.", "the operator's", "\"1MiB\""),
+            Key::new("concurrency", Kind::Count, "Requests at the same time.", "the operator's", "4"),
+            Key::section("headers"),
+            Key::section("retry"),
+            Key::section("cache"),
+        ],
+    ),
+    Section::new("grants.http.headers", "Headers that the host puts into requests, by the host that they go to.", &[]),
+    Section::open(
+        "grants.http.headers.<host>",
+        "Headers of requests to this host, in the place of the plugin's own: `authorization = \"Bearer ${secret:example-token}\"`. The plugin \
+         never sees them, and no other host gets them.",
+    ),
+    Section::new(
+        "grants.http.retry",
+        "`fetch` tries again what can be done twice (not POST, not PATCH), after 502, 503, 504 and when nobody answers.",
+        &[
+            Key::required("attempts", Kind::Count, "How often in all.", "3"),
+            Key::new(
+                "delay",
+                Kind::Duration,
+                "Before the second attempt, about; each later one waits twice as long, or what `Retry-After` says.",
+                "`\"200ms\"`",
+                "\"500ms\"",
+            ),
+        ],
+    ),
+    Section::new(
+        "grants.http.cache",
+        "`fetch` keeps responses to GET, for this plugin alone.",
+        &[
+            Key::required("ttl", Kind::Duration, "How long they are as good as new, unless they say less.", "\"60s\""),
+            Key::new("size", Kind::Size, "All of them together.", "the operator's", "\"8MiB\""),
+            Key::new(
+                "stale_if_error",
+                Kind::Duration,
+                "How long after that they are given out when the upstream fails.",
+                "none",
+                "\"10m\"",
+            ),
+        ],
+    ),
     Section::new("grants.sql", "Databases (`cofferdam:mcp/sql`), by the operator's names for them.", &[]),
     Section::new(
         "grants.sql.<database>",

@@ -7,6 +7,7 @@ mod error;
 mod findings;
 #[cfg(test)]
 pub(crate) mod golden;
+mod http;
 mod keys;
 mod nesting;
 mod secret_text;
@@ -27,6 +28,9 @@ pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub(crate) use self::findings::{Consequences, all as all_findings};
+pub use self::http::{Host, HostPattern, Method, Pattern, Scheme};
+pub use self::http::{WantedCache, WantedHeader, WantedHttp, WantedRetry, belongs_to_the_host};
+pub(crate) use self::http::{check_path, split_port};
 pub(crate) use self::keys::{SHAPE, capabilities};
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
@@ -99,6 +103,8 @@ pub struct WantedGrants {
     pub client: bool,
     /// `[grants.changes]`: reports that lists and resources changed.
     pub changes: bool,
+    /// `[grants.http]`: requests to others.
+    pub http: Option<WantedHttp>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
     /// Keys and values of its own.
@@ -290,7 +296,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
     let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
     let (keyvalue, files) = (storage::key_value(table)?, storage::folders(table)?);
-    Ok(WantedGrants { asked, client, changes, sql, keyvalue, files, secrets })
+    let http = table.section("http")?.map(|table| http::wanted_http(&table)).transpose()?;
+    Ok(WantedGrants { asked, client, changes, http, sql, keyvalue, files, secrets })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -8,6 +8,7 @@ use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::config::ConfigCap;
 use crate::caps::files::{Files, FilesCap};
 use crate::caps::host::escape;
+use crate::caps::http::Http;
 use crate::caps::keyvalue::{KeyValue, KeyValueCap};
 use crate::caps::log::LogRates;
 use crate::caps::secrets::SecretsCap;
@@ -67,6 +68,8 @@ pub struct Loader {
     pub engine: Engine,
     /// Compiled code.
     pub code: CodeCache,
+    /// The way out for requests of guests.
+    pub http: Arc<Http>,
     /// The databases that the operator offers.
     pub sql: Sql,
     /// Where plugins keep keys and values.
@@ -175,9 +178,11 @@ impl Loader {
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
         let (keyvalue, files) = self.storage(grants).await?;
+        let http = grants.http.clone().map(|grant| Arc::new(self.http.grant(&TenantId::local(), grant)));
         let granted = Granted {
             client: grants.client,
             changes,
+            http,
             sql,
             keyvalue,
             files,

@@ -6,6 +6,7 @@ use crate::caps;
 use crate::caps::changes::ChangesCap;
 use crate::caps::config::ConfigCap;
 use crate::caps::files::FilesCap;
+use crate::caps::http::HttpCap;
 use crate::caps::keyvalue::KeyValueCap;
 use crate::caps::log::LogRate;
 use crate::caps::secrets::SecretsCap;
@@ -23,9 +24,12 @@ const TYPES: &str = "cofferdam:mcp/types";
 const HOST: &str = "cofferdam:mcp/host";
 const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
+const HTTP: &str = "cofferdam:mcp/http";
 const SQL: &str = "cofferdam:mcp/sql";
 const KEYVALUE: &str = "cofferdam:mcp/keyvalue";
 const SECRETS: &str = "cofferdam:mcp/secrets";
+/// The standard interfaces of the grant of requests.
+const WASI_HTTP: [&str; 2] = ["wasi:http/types", "wasi:http/outgoing-handler"];
 /// WASI packages that are linked, with nothing in them but the folders that were granted.
 const EMPTY_WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -63,6 +67,8 @@ pub struct Granted {
     pub client: bool,
     /// `cofferdam:mcp/changes`.
     pub changes: Option<ChangesCap>,
+    /// `cofferdam:mcp/http` and `wasi:http/outgoing-handler`.
+    pub http: Option<Arc<HttpCap>>,
     /// `cofferdam:mcp/sql`.
     pub sql: Option<SqlCap>,
     /// `cofferdam:mcp/keyvalue`.
@@ -84,8 +90,8 @@ pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<
     if !missing.0.is_empty() {
         return Err(ImportError::NotGranted(missing));
     }
-    let Granted { client, changes, sql, keyvalue, files, secrets, config, log_rate } = granted;
-    let caps = Arc::new(Caps { client, changes, sql, keyvalue, files, secrets, config, log_rate });
+    let Granted { client, changes, http, sql, keyvalue, files, secrets, config, log_rate } = granted;
+    let caps = Arc::new(Caps { client, changes, http, sql, keyvalue, files, secrets, config, log_rate });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -101,6 +107,10 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
     }
     if caps.changes.is_some() {
         caps::changes::link(&mut linker, CallState::changes)?;
+    }
+    if caps.http.is_some() {
+        caps::http::link(&mut linker, CallState::http)?;
+        caps::http::link_wasi(&mut linker, CallState::wasi_http)?;
     }
     if caps.sql.is_some() {
         caps::sql::link(&mut linker, CallState::sql)?;
@@ -140,11 +150,13 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
             TYPES | HOST => true,
             CLIENT => granted.client,
             CHANGES => granted.changes.is_some(),
+            HTTP => granted.http.is_some(),
             SQL => granted.sql.is_some(),
             KEYVALUE => granted.keyvalue.is_some(),
             SECRETS => granted.secrets.is_some(),
             _ if caps::config::INTERFACES.contains(&name) => granted.config.is_some(),
             _ if caps::log::INTERFACES.contains(&name) => true,
+            _ if WASI_HTTP.contains(&path) => granted.http.is_some() && version.starts_with("0.2."),
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {

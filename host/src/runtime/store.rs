@@ -8,6 +8,7 @@ use crate::caps::client::{ClientChannel, ClientView};
 use crate::caps::config::{ConfigCap, ConfigView};
 use crate::caps::files::{FilesCap, FilesView, Handles};
 use crate::caps::host::{HostView, write_log};
+use crate::caps::http::{self, CallQuota, HttpCap, HttpView};
 use crate::caps::keyvalue::{KeyValueCap, KeyValueView};
 use crate::caps::log::{LogRate, LogView};
 use crate::caps::secrets::{SecretsCap, SecretsView};
@@ -19,12 +20,14 @@ use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 /// What a binding was granted, resolved: shared by all of its calls.
 #[derive(Default)]
 pub(super) struct Caps {
     pub(super) client: bool,
     pub(super) changes: Option<ChangesCap>,
+    pub(super) http: Option<Arc<HttpCap>>,
     pub(super) sql: Option<SqlCap>,
     pub(super) keyvalue: Option<KeyValueCap>,
     pub(super) files: Option<FilesCap>,
@@ -41,6 +44,9 @@ pub(super) struct CallState {
     caps: Arc<Caps>,
     client: Option<ClientChannel>,
     secrets: Option<CallSecrets>,
+    // Made when the guest makes its first request.
+    http: Option<Arc<CallQuota>>,
+    wasi_http: Option<Box<(http::Hooks, WasiHttpCtx)>>,
     limits: Arc<Limits>,
     table: ResourceTable,
     files: Handles,
@@ -65,6 +71,8 @@ impl CallState {
             caps,
             client: None,
             secrets: None,
+            http: None,
+            wasi_http: None,
             limits,
             table,
             files: Handles::default(),
@@ -87,6 +95,30 @@ impl CallState {
 
     pub(super) fn changes(&mut self) -> ChangesView<'_> {
         ChangesView { cap: self.caps.changes.as_ref(), budget: &mut self.budget }
+    }
+
+    /// What the call may still take of its grant, made when it is first needed.
+    fn http_quota(&mut self) -> Option<(&Arc<HttpCap>, &Arc<CallQuota>)> {
+        let cap = self.caps.http.as_ref()?;
+        let budget = &self.budget;
+        Some((cap, self.http.get_or_insert_with(|| Arc::new(cap.for_call(budget.tag.clone(), budget.deadline)))))
+    }
+
+    pub(super) fn http(&mut self) -> HttpView<'_> {
+        self.http_quota();
+        let cap = self.caps.http.as_deref().zip(self.http.as_deref());
+        HttpView { cap, budget: &mut self.budget }
+    }
+
+    pub(super) fn wasi_http(&mut self) -> WasiHttpCtxView<'_> {
+        if self.wasi_http.is_none() {
+            let granted = self.http_quota().map(|(cap, quota)| (Arc::clone(cap), Arc::clone(quota)));
+            let mut context = WasiHttpCtx::new();
+            context.set_field_size_limit(self.limits.http_request_head_bytes_max);
+            self.wasi_http = Some(Box::new((http::Hooks::new(granted), context)));
+        }
+        let (hooks, ctx) = &mut **self.wasi_http.get_or_insert_with(Default::default);
+        WasiHttpCtxView { hooks, table: &mut self.table, ctx }
     }
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {

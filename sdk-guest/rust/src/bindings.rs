@@ -15,6 +15,7 @@ pub mod imports {
                 import cofferdam:mcp/host@0.1.0;
                 import cofferdam:mcp/client@0.1.0;
                 import cofferdam:mcp/changes@0.1.0;
+                import cofferdam:mcp/http@0.1.0;
                 import cofferdam:mcp/sql@0.1.0;
                 import cofferdam:mcp/secrets@0.1.0;
                 import wasi:config/store@0.2.0-rc.1;
@@ -48,7 +49,7 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{changes, client, host, secrets, sql, types};
+    pub use cofferdam::mcp::{changes, client, host, http, secrets, sql, types};
     pub use wasi::config::store as config;
 }
 

@@ -314,6 +314,10 @@
 //! A manifest's `[config]` has values that the operator can replace, and [`config`] reads them. With `[grants.secrets]`, [`secrets`] reads
 //! what the operator keeps secret and lets plugins read.
 //!
+//! # Requests to others
+//!
+//! With `[grants.http]` in the manifest, [`http`] reaches what it allows, and nothing else. Credentials stay with the host.
+//!
 //! # Tests
 //!
 //! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
@@ -372,6 +376,7 @@ mod exports;
 mod failure;
 mod fields;
 mod host;
+pub mod http;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
@@ -400,7 +405,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, config, log, secrets, sql};
+    pub use crate::{changes, client, config, http, log, secrets, sql};
     pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;

@@ -1,0 +1,93 @@
+//! The only code that dials for guests: a name is resolved once, every address of it is classified, the connection goes to an address that
+//! was checked, and TLS is for the name. What may be asked is decided above; where it may go is decided here.
+
+mod body;
+pub mod classify;
+mod client;
+mod dial;
+mod error;
+mod meter;
+mod pool;
+#[cfg(test)]
+pub(crate) mod tests;
+mod tls;
+
+use crate::limits::Limits;
+use classify::{Class, classify};
+use futures_util::future::BoxFuture;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use body::{RequestBody, ResponseBody};
+pub use client::{Client, Payload, Request, Times};
+pub use error::EgressError;
+
+/// Finds the addresses of a name.
+pub trait Resolve: Send + Sync {
+    /// All of them, in the order in which they should be tried.
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>>;
+}
+
+/// The operating system's resolver.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemResolver;
+
+impl Resolve for SystemResolver {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
+        // The last dot keeps the resolver from trying the name within the machine's own domains.
+        let name = if name.contains('.') { format!("{name}.") } else { name.to_owned() };
+        Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
+    }
+}
+
+/// The way out of this host.
+pub struct Egress {
+    resolver: Arc<dyn Resolve>,
+    private: Vec<IpNet>,
+    own: RwLock<Vec<SocketAddr>>,
+    tls: tls::Tls,
+    limits: Arc<Limits>,
+}
+
+impl Egress {
+    /// With the ranges that the operator offers beside public addresses, and a file of authorities that are trusted beside the system's.
+    pub fn new(private: Vec<IpNet>, ca: Option<&Path>, resolver: Arc<dyn Resolve>, limits: Arc<Limits>) -> Result<Self, String> {
+        Ok(Self { resolver, private, own: RwLock::default(), tls: tls::Tls::new(ca)?, limits })
+    }
+
+    /// Keeps plugins from a listener of this host's, whatever ranges are offered.
+    pub fn keep_out_of(&self, listener: SocketAddr) {
+        self.own.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    /// Gets ready what takes a while the first time: the system's authorities.
+    pub fn prepare(&self) {
+        let _ = self.tls.config();
+    }
+
+    /// Whether plugins may be connected to an address.
+    fn admits(&self, address: SocketAddr) -> bool {
+        let ip = address.ip();
+        match classify(ip) {
+            Class::Metadata => false,
+            Class::Special if !self.private.iter().any(|range| range.contains(&ip)) => false,
+            Class::Global | Class::Special => !self.is_own(address),
+        }
+    }
+
+    /// Whether one of our own listeners answers there.
+    fn is_own(&self, address: SocketAddr) -> bool {
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        own.iter().any(|own| {
+            let same = own.ip().to_canonical() == address.ip().to_canonical();
+            own.port() == address.port() && (same || own.ip().is_unspecified() && is_of_this_machine(address.ip()))
+        })
+    }
+}
+
+/// Whether an interface of this machine has the address: only to one's own can a socket be bound.
+fn is_of_this_machine(ip: IpAddr) -> bool {
+    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+}

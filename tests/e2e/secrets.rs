@@ -41,11 +41,12 @@ fn d17_a_manifest_finds_out_no_names() {
     let asks = |name: &str| {
         let manifest = format!("name = \"keeper\"\n[config]\n[grants.secrets]\nreveal = [\"token\", \"{name}\"]\n");
         let host = keeper().secret("closed", CANARY, false).with_manifest("keeper", &guest("keeper"), &manifest).start();
-        host.refusal("keeper").replace(name, "NAME")
+        let (_, reason) = host.refusal("keeper").split_once("keeper/plugin.toml").unwrap();
+        reason.replace(name, "NAME")
     };
     assert_eq!(asks("closed"), asks("missing"));
     let reason = asks("closed");
-    assert!(reason.contains("plugin.toml:4:20:") && reason.contains("[secrets.NAME] with reveal = true"), "{reason}");
+    assert!(reason.starts_with(":4:20: [grants.secrets] asks") && reason.contains("[secrets.NAME] with reveal = true"), "{reason}");
 }
 
 #[test]
@@ -57,8 +58,8 @@ fn d18_secret_rotated_is_new_for_the_next_call() {
     std::fs::write(&file, "another one\n").unwrap();
     assert_eq!(ask(&host, "reveal", "token").text(), "another one");
     std::fs::remove_file(&file).unwrap();
-    let gone = ask(&host, "reveal", "token");
-    assert!(gone.body.contains("cannot be read now") && !gone.body.contains("secret\"") && !gone.body.contains("/"), "{gone:?}");
+    // Nothing of where it is, nor of what it was.
+    assert_eq!(ask(&host, "reveal", "token").text(), "the secret cannot be read now");
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn name_pattern(word: &str) -> Option<&'static str> {
 }
 
 fn property(shape: &Shape, of: &Section, key: &Key) -> Value {
-    let mut property = match key.kind {
+    let holds = match key.kind {
         Kind::Text => json!({"type": "string"}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Count => json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
@@ -68,16 +68,17 @@ fn property(shape: &Shape, of: &Section, key: &Key) -> Value {
             return section(shape, &name).map(|below| Value::Object(object(shape, below))).unwrap_or_default();
         }
     };
+    let Value::Object(mut property) = holds else { return holds };
     let about = match key.default {
         "" | "none" => key.about.to_owned(),
         default => format!("{} Default: {default}.", key.about),
     };
-    property["description"] = about.into();
+    property.insert("description".to_owned(), about.into());
     if let Some(example) = value(key.example) {
-        property["examples"] = json!([example]);
+        property.insert("examples".to_owned(), json!([example]));
     }
     if let Some(default) = value(key.default) {
-        property["default"] = default;
+        property.insert("default".to_owned(), default);
     }
-    property
+    property.into()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 mod batches;
+mod cli;
 mod connections;
 mod cors;
 mod drain;
@@ -10,6 +11,7 @@ mod hostile;
 mod http_sse;
 mod loading;
 mod modern;
+mod packages;
 mod plain;
 mod protocol;
 mod questions;

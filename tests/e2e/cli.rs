@@ -44,7 +44,7 @@ fn prepare(case: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     copy(&case.join("files"), folder.path());
     for line in std::fs::read_to_string(case.join("components")).unwrap_or_default().lines() {
-        let (path, component) = line.split_once(' ').unwrap();
+        let (path, component) = line.rsplit_once(' ').unwrap();
         let bytes = match component.split_once(':').unwrap() {
             ("wat", "core-module") => wat::core_module("core-module"),
             ("wat", name) => wat::component(name),
@@ -83,12 +83,24 @@ fn normalised(output: &Output, folder: &Path) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(&*folder.to_string_lossy(), "<folder>");
     let code = output.status.code().unwrap();
     let whole = format!("exit {code}\n--- stdout\n{}--- stderr\n{}", text(&output.stdout), text(&output.stderr));
-    whole.split_inclusive('\n').map(|line| line.split_inclusive([' ', '"']).map(word).collect::<String>()).collect()
+    whole.split_inclusive('\n').map(line).collect()
 }
 
+fn line(line: &str) -> String {
+    if line.trim_start().starts_with("\"bytes\": ") {
+        return "  \"bytes\": <bytes>,\n".to_owned();
+    }
+    let line: String = line.split_inclusive([' ', '"']).map(word).collect();
+    match line.strip_suffix(" bytes\n").and_then(|line| line.rsplit_once(' ')) {
+        Some((before, count)) if count.parse::<u64>().is_ok() => format!("{before} <count> bytes\n"),
+        _ => line,
+    }
+}
+
+/// Digests and references.
 fn word(word: &str) -> String {
-    let bare = word.trim_end_matches([' ', '"', '\n', ',']);
-    let is_digest = matches!(bare.len(), 12 | 64) && bare.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let bare = word.trim_end_matches([' ', '"', '\n', ',', ')']);
+    let is_digest = matches!(bare.len(), 12 | 16 | 64) && bare.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_digest { word.replacen(bare, "<revision>", 1) } else { word.to_owned() }
 }
 
@@ -158,4 +170,31 @@ fn what_inspect_says_to_paste_is_a_manifest() {
         assert_eq!(!parsed.grants.sql.is_empty(), needs("[grants.sql.main]"), "{manifest}");
         assert!(inspected["offers"]["operations"].as_array().is_some_and(|operations| !operations.is_empty()), "{inspected}");
     }
+}
+
+/// Imports something that is not linked and takes a stream of something that is.
+const TAKES_A_STREAM: &str = r#";; wit: world fixture {
+;; wit:   import acme:pipes/sink@1.0.0;
+;; wit:   import wasi:http/types@0.2.0;
+;; wit:   export cofferdam:mcp/catalog@0.1.0;
+;; wit:   export cofferdam:mcp/query@0.1.0;
+;; wit: }
+;; wit: package wasi:io@0.2.0 { interface streams { resource input-stream; } }
+;; wit: package wasi:http@0.2.0 { interface types { use wasi:io/streams@0.2.0.{input-stream}; resource body; take: func(body: body, stream: input-stream); } }
+;; wit: package acme:pipes@1.0.0 { interface sink { use wasi:http/types@0.2.0.{body}; pour: func(body: body) -> string; } }
+(module
+  (import "acme:pipes/sink@1.0.0" "pour" (func (param i32 i32)))
+  (import "wasi:http/types@0.2.0" "take" (func (param i32 i32)))
+  ;; include: base
+  ;; include: describe
+  ;; include: handle
+)"#;
+
+#[test]
+fn inspect_runs_what_imports_resources_that_nobody_has() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.wasm"), wat::component_of("takes-a-stream", TAKES_A_STREAM)).unwrap();
+    let output = run(folder.path(), &["inspect", "a.wasm"], b"");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success() && text.contains("query a_echo") && text.contains("acme:pipes/sink@1.0.0  not offered"), "{output:?}");
 }

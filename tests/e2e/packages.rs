@@ -358,7 +358,7 @@ fn m17_schema_regex() {
     let long = format!("{}!", "a".repeat(100_000));
     for tool in ["nested_echo", "alternatives_echo"] {
         let answer = client::call(host.address, tool, json!({"a": long}));
-        assert!(answer.json()["result"]["isError"] == true && answer.text().contains("does not match"), "{tool}: {answer:?}");
+        assert!(answer.json()["result"]["isError"] == true && answer.text().contains("\n/a: "), "{tool}: {answer:?}");
     }
     good_answers(&host);
 }
@@ -483,7 +483,7 @@ fn m23_needs_grow() {
     assert_eq!(loaded(&host), ["good", "tickets"]);
     fs::write(folder.join("tickets/tickets.wasm"), wat::component("imports-sql")).unwrap();
     // The one in force does not change under those who call it.
-    assert_eq!(client::call(host.address, "tickets_echo", json!({})).text(), "echo");
+    assert_eq!(client::call(host.address, "tickets_echo", json!({"text": "old"})).text(), "old");
     let host = host.restart();
     assert_eq!(loaded(&host), ["good"]);
     assert!(host.refusal("tickets").contains("[grants.sql.main]"), "{}", host.refusal("tickets"));

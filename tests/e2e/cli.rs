@@ -180,7 +180,7 @@ const TAKES_A_STREAM: &str = r#";; wit: world fixture {
 ;; wit:   export cofferdam:mcp/query@0.1.0;
 ;; wit: }
 ;; wit: package wasi:io@0.2.0 { interface streams { resource input-stream; } }
-;; wit: package wasi:http@0.2.0 { interface types { use wasi:io/streams@0.2.0.{input-stream}; resource body; take: func(body: body, stream: input-stream); } }
+;; wit: package wasi:http@0.2.0 { interface types { use wasi:io/streams@0.2.0.{input-stream}; resource body; take: func(body: body, source: input-stream); } }
 ;; wit: package acme:pipes@1.0.0 { interface sink { use wasi:http/types@0.2.0.{body}; pour: func(body: body) -> string; } }
 (module
   (import "acme:pipes/sink@1.0.0" "pour" (func (param i32 i32)))

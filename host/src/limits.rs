@@ -128,6 +128,8 @@ limits! {
     list_page_bytes_max: usize = MIB;
     /// One JSON Schema as text.
     schema_bytes_max: usize = 64 * KIB;
+    /// Schemas that are looked at for one value and all that it has within. A validator takes some 50 ms for as many, outside of any sandbox.
+    schema_steps_max: u32 = 1_000_000;
     /// Levels of types in a plain function's signature, a list of records of lists counting three.
     type_depth_max: usize = 24;
     /// A description, instructions included. Longer ones only cost the model tokens.

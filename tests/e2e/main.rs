@@ -4,6 +4,7 @@
 
 mod batches;
 mod canary;
+mod cli;
 mod connections;
 mod cors;
 mod documents;
@@ -14,6 +15,7 @@ mod http;
 mod http_sse;
 mod loading;
 mod modern;
+mod packages;
 mod plain;
 mod protocol;
 mod questions;

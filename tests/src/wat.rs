@@ -28,6 +28,70 @@ pub fn component(name: &str) -> Vec<u8> {
     encode(name).unwrap_or_else(|error| fail(name, &error))
 }
 
+/// The component of a source that is not in a file, as one of them would be.
+///
+/// # Panics
+/// When it cannot be made a component; the message says why.
+#[must_use]
+pub fn component_of(name: &str, source: &str) -> Vec<u8> {
+    Fixture::from_source(name, source).and_then(|fixture| encode_fixture(&fixture)).unwrap_or_else(|error| fail(name, &error))
+}
+
+/// The component of a source for a world of ours, built against a contract with other text in one of its files.
+///
+/// # Panics
+/// When it cannot be made a component; the message says why.
+#[must_use]
+pub fn component_against(source: &str, file: &str, from: &str, to: &str) -> Vec<u8> {
+    let build = || -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir()?;
+        for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit").read_dir()?.flatten().filter(|entry| entry.path().is_file()) {
+            let text = read(&entry.path())?;
+            let text = if entry.file_name() == file { text.replacen(from, to, 1) } else { text };
+            std::fs::write(folder.path().join(entry.file_name()), text)?;
+        }
+        let fixture = Fixture::from_source("against", source)?;
+        let Kind::World(world) = &fixture.kind else { bail!("it names no world of ours") };
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(folder.path())?;
+        let world = resolve.select_world(&[package], Some(world))?;
+        from_module(fixture.module()?, &resolve, world)
+    };
+    build().unwrap_or_else(|error| fail("against", &error))
+}
+
+/// A plugin with one query, `echo`, that says this about itself.
+#[must_use]
+pub fn describing(schema: &str, description: &str) -> Vec<u8> {
+    let bytes = |text: &str| text.bytes().fold(String::new(), |text, byte| text + &format!("\\{byte:02x}"));
+    let source = format!(
+        r#";; world: query-plugin
+(module
+  ;; include: base
+  ;; include: handle
+  (data $schema "{}")
+  (data $description "{}")
+  (func (export "cofferdam:mcp/catalog@0.1.0#describe") (result i32)
+    (local $at i32)
+    (local.set $at (call $alloc (i32.const 1) (i32.const {schema_bytes})))
+    (memory.init $schema (local.get $at) (i32.const 0) (i32.const {schema_bytes}))
+    (call $operation (i32.const 0) (local.get $at) (i32.const {schema_bytes}))
+    (local.set $at (call $alloc (i32.const 1) (i32.const {description_bytes})))
+    (memory.init $description (local.get $at) (i32.const 0) (i32.const {description_bytes}))
+    ;; Some description: it is at 20 in the operation.
+    (i32.store8 (i32.const 0x74) (i32.const 1))
+    (i32.store (i32.const 0x78) (local.get $at))
+    (i32.store (i32.const 0x7c) (i32.const {description_bytes}))
+    (call $catalog (i32.const 1)))
+)"#,
+        bytes(schema),
+        bytes(description),
+        schema_bytes = schema.len(),
+        description_bytes = description.len(),
+    );
+    component_of("describing", &source)
+}
+
 /// The core module in `guests/wat/<name>.wat`, not made a component.
 ///
 /// # Panics
@@ -88,10 +152,11 @@ struct Fixture {
 
 impl Fixture {
     fn read(name: &str) -> Result<Self> {
-        let path = folder().join(format!("{name}.wat"));
-        let source = read(&path)?;
-        let kind = kind(&source)?;
-        Ok(Self { name: name.to_owned(), text: with_parts(&source)?, kind })
+        Self::from_source(name, &read(&folder().join(format!("{name}.wat")))?)
+    }
+
+    fn from_source(name: &str, source: &str) -> Result<Self> {
+        Ok(Self { name: name.to_owned(), text: with_parts(source)?, kind: kind(source)? })
     }
 
     fn parse(&self) -> Result<Vec<u8>> {
@@ -105,7 +170,11 @@ impl Fixture {
 }
 
 fn encode(name: &str) -> Result<Vec<u8>> {
-    let fixture = Fixture::read(name)?;
+    encode_fixture(&Fixture::read(name)?)
+}
+
+fn encode_fixture(fixture: &Fixture) -> Result<Vec<u8>> {
+    let name = fixture.name.as_str();
     match &fixture.kind {
         Kind::Component => fixture.parse(),
         Kind::World(world) => {

@@ -76,3 +76,31 @@ Claude Code:  claude mcp add --transport http cofferdam {url}
     );
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grants::{Effective, Whose};
+
+    #[test]
+    fn what_was_lowered_and_what_is_not_used_is_said() {
+        let limit = |name: &str, from| Effective { name: name.to_owned(), value: "64MiB".to_owned(), from };
+        let state = State::Loaded {
+            version: None,
+            revision: "0123456789ab".to_owned(),
+            tools: vec!["tickets_find".to_owned()],
+            grants: vec!["client".to_owned()],
+            skipped: Vec::new(),
+            limits: vec![limit("output", Whose::Manifest), limit("memory", Whose::Lowered { asked: "1GiB".to_owned() })],
+            over_granted: vec!["granted but not used: client; the component does not import it".to_owned()],
+        };
+        let reports = [PluginReport { name: "tickets".to_owned(), state }];
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let text = text(Path::new("plugins"), &reports, address, address);
+        assert!(
+            text.contains("\n         lowered: memory 64MiB (operator, manifest asks 1GiB)\n         granted but not used: client;"),
+            "{text}"
+        );
+        assert!(!text.contains("output"), "{text}");
+    }
+}

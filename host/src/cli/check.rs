@@ -3,10 +3,10 @@
 use super::findings::Findings;
 use super::scratch::Scratch;
 use super::start::Host;
-use super::{Options, print, print_json};
+use super::{Options, USAGE, print, print_json, say};
 use crate::config::{self, Config, TaskStore};
 use crate::registry::{Finding, Severity};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,7 +22,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let findings = findings(arguments)?;
+    let of_path = arguments.path.as_deref().and_then(configuration);
+    if let (Some(path), Some(named)) = (&of_path, &arguments.options.config) {
+        let _ = say(&format!("cofferdam: {} and {} are both configurations: name one\n", path.display(), named.display()));
+        return Ok(ExitCode::from(USAGE));
+    }
+    let findings = findings(arguments, of_path)?;
     if arguments.json {
         print_json(&findings.json())
     } else {
@@ -31,13 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if findings.count(Severity::Error) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn findings(arguments: &Arguments) -> anyhow::Result<Findings> {
+fn findings(arguments: &Arguments, of_path: Option<PathBuf>) -> anyhow::Result<Findings> {
     let Options { config: named, plugins } = &arguments.options;
     let path = arguments.path.as_deref();
-    let of_path = path.and_then(configuration);
-    if let (Some(path), Some(named)) = (&of_path, named) {
-        bail!("{} and {} are both configurations: name one", path.display(), named.display());
-    }
     let config = match Config::examine(of_path.as_deref().or(named.as_deref())) {
         Ok(config) => config,
         Err(errors) => return Ok(Findings { about_all: errors.into_iter().map(Finding::from).collect(), ..Findings::default() }),

@@ -63,8 +63,9 @@ fn push_plugin(out: &mut String, plugin: &Checked) {
             let version = version.as_ref().map(|version| format!("{version}  ")).unwrap_or_default();
             let _ = writeln!(out, "{name}  {version}revision {revision}");
             let listed = |texts: &[String]| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
-            let limits: Vec<_> = limits.iter().map(ToString::to_string).collect();
+            let (of_grants, limits): (Vec<_>, Vec<_>) = limits.iter().map(ToString::to_string).partition(|limit| limit.contains(": "));
             let _ = writeln!(out, "  tools   {}\n  grants  {}\n  limits  {}", listed(tools), listed(grants), listed(&limits));
+            of_grants.iter().for_each(|limit| drop(writeln!(out, "          {limit}")));
         }
     }
     for finding in &plugin.findings {

@@ -2,7 +2,8 @@
 
 use super::{Options, print, print_json, start};
 use crate::config::Config;
-use crate::limits::Limits;
+use crate::limits::{Limits, Row};
+use crate::manifest::size_text;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -20,7 +21,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (rows, defaults) = (config.limits().rows(), Limits::default().rows());
     let rows = rows.iter().zip(&defaults);
     if arguments.json {
-        let row = |(row, default): (&crate::limits::Row, &crate::limits::Row)| {
+        let row = |(row, default): (&Row, &Row)| {
             let (value, default) = (row.value.as_str(), default.value.as_str());
             let number = |text: &str| text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
             json!({
@@ -34,10 +35,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let width = defaults.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (row, default) in rows {
-        let changed = if row.value == default.value { String::new() } else { format!(" [changed; default {}]", default.value) };
-        let key = Config::limit_key(row.name).map(|key| format!(" [limits] {key}")).unwrap_or_default();
-        let _ = writeln!(out, "{:width$}  {:>12}  {}{key}{changed}", row.name, row.value, row.reason);
+        let changed = (row.value != default.value).then(|| format!("changed, default {}", shown(default)));
+        let key = Config::limit_key(row.name).map(|key| format!("set by [limits] {key}"));
+        let notes: Vec<String> = key.into_iter().chain(changed).collect();
+        let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+        let _ = writeln!(out, "{:width$}  {:>9}  {}{notes}", row.name, shown(row), row.reason);
     }
     print(&out);
     Ok(())
+}
+
+/// A value as people read it: sizes in the unit that they were meant in.
+fn shown(row: &Row) -> String {
+    let bytes = row.name.contains("_bytes_").then(|| row.value.parse().ok()).flatten();
+    bytes.map_or_else(|| row.value.clone(), size_text)
 }

@@ -88,3 +88,13 @@ fn a_host_that_others_reach_has_names_for_them() {
         assert!(parse(&format!("[listen]\nhttp = \"{address}\"")).is_ok(), "{address}");
     }
 }
+
+#[test]
+fn every_key_of_the_limits_sets_a_row_of_the_table() {
+    let rows = crate::limits::Limits::default().rows();
+    let set: Vec<_> = rows.iter().filter_map(|row| Config::limit_key(row.name)).collect();
+    let sections = super::keys::SHAPE.sections.iter().filter(|section| section.name == "limits");
+    for key in sections.flat_map(|section| section.keys) {
+        assert_eq!(set.iter().filter(|set| **set == key.name).count(), 1, "{}", key.name);
+    }
+}

@@ -129,7 +129,9 @@ impl CallError {
         match error {
             GuestError::Limit(of @ Limit::WallTime) => Self::Deadline { of: *of, limit: limits.wall_time_max, reference },
             GuestError::Limit(of @ Limit::CpuTime) => Self::Deadline { of: *of, limit: limits.cpu_time_max, reference },
-            GuestError::Limit(_) | GuestError::Trap(_) | GuestError::BadReply(_) => Self::PluginFailed { reference },
+            GuestError::Limit(_) | GuestError::Trap(_) | GuestError::BadReply(_) | GuestError::Misfit(_) => {
+                Self::PluginFailed { reference }
+            }
             GuestError::NoSlot => Self::HostBusy,
             GuestError::HostPanic(_) => Self::Internal { reference },
         }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Access, Ceiling, Engine, Grants, Offered, SqlGrant, call_limits, missing_import_help};
+use super::{
+    Access, Ceiling, Engine, Grants, MissingImports, Offered, SqlGrant, call_limits, effective, missing_import_help, over_granted,
+};
 use crate::limits::{CallLimits, Limits};
 use crate::manifest::Manifest;
 
@@ -114,4 +116,57 @@ fn a_missing_import_is_answered_with_lines_for_the_manifest_or_a_reason() {
     for known_or_foreign in ["cofferdam:mcp/host@0.1.0", "cofferdam:mcp/types@0.1.0", "acme:kv/store", "run", ""] {
         assert_eq!(missing_import_help(known_or_foreign), None, "{known_or_foreign}");
     }
+}
+
+#[test]
+fn what_holds_of_what_was_asked_says_who_said_so() {
+    let wants =
+        manifest("[limits]\nmemory = \"1GiB\"\ntimeout = \"10s\"\n[grants.sql.main]\naccess = \"read\"\nrows_max = 5000\ntimeout = \"2s\"");
+    let limits = Limits::default();
+    let grants = Grants::resolve(&wants, &offered(&["main"])).unwrap();
+    let shown: Vec<_> = effective(&wants, &grants, &limits).iter().map(ToString::to_string).collect();
+    let expected = [
+        "memory 64MiB (operator, manifest asks 1GiB)",
+        "timeout 10s (manifest)",
+        "cpu 1s (operator)",
+        "output 4MiB (operator)",
+        "concurrency 64 (operator)",
+        "sql main: rows_max 1000 (operator, manifest asks 5000)",
+        "sql main: timeout 2s (manifest)",
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_is_granted_and_not_imported_is_too_much() {
+    let wants = manifest("[grants.client]\n[grants.changes]\n[grants.sql.main]\naccess = \"read\"");
+    let grants = Grants::resolve(&wants, &offered(&["main"])).unwrap();
+    let imports = |names: &[&str]| names.iter().map(|name| format!("cofferdam:mcp/{name}@0.1.0")).collect::<Vec<_>>();
+    assert_eq!(over_granted(&grants, &imports(&["host", "client", "changes", "sql"])), Vec::<String>::new());
+    let unused = over_granted(&grants, &imports(&["host", "changes"]));
+    let not_used = |grant: &str| format!("granted but not used: {grant}; the component does not import it");
+    assert_eq!(unused, [not_used("client"), not_used("sql main (read)")]);
+    assert_eq!(over_granted(&Grants::default(), &imports(&["sql"])), Vec::<String>::new());
+}
+
+#[test]
+fn missing_imports_are_told_together_with_one_piece_to_paste() {
+    let missing = |names: &[&str]| MissingImports(names.iter().map(|name| (*name).to_owned()).collect());
+    let both = missing(&["cofferdam:mcp/client@0.1.0", "cofferdam:mcp/sql@0.1.0"]);
+    let lines = "[grants.client]\n[grants.sql.main]\naccess = \"read\"";
+    assert_eq!(both.manifest_lines(), lines);
+    assert!(both.to_string().ends_with(&format!(". Write in plugin.toml, with the operator's names:\n{lines}")), "{both}");
+    assert!(!manifest(&both.manifest_lines()).grants.sql.is_empty(), "the lines are a manifest's");
+    let mixed = missing(&["wasi:http/types@0.2.0", "cofferdam:mcp/client@0.1.0", "acme:kv/store", "run"]);
+    let text = mixed.to_string();
+    for part in
+        ["acme:kv/store: This host does not offer it", "run: Plugins import interfaces", "\nFor the others, write", "\n[grants.client]"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(
+        missing(&["acme:kv/store"]).to_string(),
+        "the component imports acme:kv/store, which it was not granted. This host does not offer it"
+    );
+    assert!(!missing(&["acme:kv/store"]).has_help() && mixed.has_help());
 }

@@ -42,7 +42,8 @@ pub(crate) fn all<T>(
         let follows = mending.follows(&error, consequences);
         let mended = mending.mend(&error);
         // Of a key that was mended before, only what is said about another value of its list is new.
-        let new = !(follows || mending.was_mended(&error) && mended != Mended::Value);
+        let again = mending.was_mended(&error) && mended != Mended::Value;
+        let new = !(follows || again || findings.iter().any(|finding| means(finding, &error)));
         mending.mended.extend(error.key.clone());
         if new || findings.is_empty() {
             findings.push(error);
@@ -53,6 +54,15 @@ pub(crate) fn all<T>(
     }
     findings.sort_by_key(|finding| (finding.line, finding.column));
     Err(findings)
+}
+
+/// Whether the key that is missing is there, and only misspelt.
+fn means(finding: &DocumentError, missing: &DocumentError) -> bool {
+    let parts = |error: &DocumentError| {
+        error.key.as_deref().map(|key| key.rsplit_once('.').unwrap_or(("", key))).map(|(section, key)| (section.to_owned(), key.to_owned()))
+    };
+    let (Some((section, _)), Some((same, key))) = (parts(finding), parts(missing)) else { return false };
+    section == same && finding.help.as_ref().is_some_and(|help| *help == format!("did you mean \"{key}\"?"))
 }
 
 impl<'d> Mending<'d> {

@@ -96,3 +96,70 @@ fn any_cut_of_a_manifest_is_read_or_refused() {
         }
     }
 }
+
+fn all_of(text: &str) -> Vec<String> {
+    let found = Manifest::examine(text, "p", |_| Ok(())).unwrap_err();
+    found.iter().map(|error| format!("{}:{} {}", error.line, error.column, error.key.as_deref().unwrap_or("-"))).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_is_found() {
+    for (text, expected) in [
+        ("name = \"a\"\nx = 1\n[limits]\ny = 1\nmemory = 3\n[z]\n", &["2:1 x", "4:1 limits.y", "5:10 limits.memory", "6:2 z"][..]),
+        // What has to be there and is not is said once, and nothing that follows from it.
+        ("", &["1:1 name"]),
+        ("x = 1", &["1:1 x", "1:1 name"]),
+        ("name = 1\n[build]\n[grants.sql.main]\n", &["1:8 name", "2:2 build.command", "3:13 grants.sql.main.access"]),
+        (
+            "name = \"a\"\n[grants.sql.main]\naccess = \"rw\"\nrows_max = -1",
+            &["3:10 grants.sql.main.access", "4:12 grants.sql.main.rows_max"],
+        ),
+        // Every value of a list.
+        (
+            "name = \"a\"\n[build]\ncommand = \"c\"\nwatch = [1, \"a\", \"\", 2]",
+            &["4:10 build.watch", "4:18 build.watch", "4:22 build.watch"],
+        ),
+        // Sections that are none, and names with dots and quotes.
+        ("name = \"a\"\nlimits = 3\n[grants]\nsql = []\n\"q.x\" = 1", &["2:10 limits", "4:7 grants.sql", "5:1 grants.\"q.x\""]),
+        ("\u{feff}name = \"a\"\nx = 1", &["2:1 x"]),
+        ("name = a", &["1:8 -"]),
+    ] {
+        let mut found = all_of(text);
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_refused_later_is_found_with_the_rest() {
+    let text = "name = \"a\"\nx = 1\n[grants.sql.one]\naccess = \"read\"\n[grants.sql.two]\naccess = \"read\"\n[grants.sql.three]\naccess = \"read\"";
+    let refuse = |manifest: &Manifest| match manifest.grants.sql.iter().find(|(name, _)| *name != "two") {
+        Some((name, wanted)) => Err(super::DocumentError::at("p", wanted.place, "not offered").about(format!("grants.sql.{name}"))),
+        None => Ok(()),
+    };
+    let found = Manifest::examine(text, "p", refuse).unwrap_err();
+    assert_eq!(found.iter().map(|error| error.line).collect::<Vec<_>>(), [2, 3, 7]);
+    let good = Manifest::examine("name = \"a\"", "p", refuse).unwrap();
+    assert_eq!(good, Manifest::parse("name = \"a\"", "p").unwrap());
+}
+
+#[test]
+fn what_is_wrong_a_thousand_times_is_not_all_said() {
+    let text: String = (0..1_000).map(|at| format!("key{at} = 1\n")).collect();
+    assert_eq!(all_of(&text).len(), super::findings::FINDINGS_MAX);
+}
+
+#[test]
+fn the_first_finding_is_what_the_reader_says() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases/manifest");
+    for entry in std::fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "toml")) {
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        match (Manifest::parse(&text, FILE), Manifest::examine(&text, FILE, |_| Ok(()))) {
+            (Ok(read), Ok(examined)) => assert_eq!(read, examined),
+            (Err(first), Err(all)) => assert!(all.contains(&first), "{first}: {all:?}"),
+            (read, examined) => panic!("{:?}: {read:?} and {examined:?}", entry.path()),
+        }
+    }
+}

@@ -94,12 +94,12 @@ impl Catalog {
 fn check_operation(operation: wit::Operation, handler: Handler, prefix: &str, limits: &Limits) -> Result<Operation, String> {
     let tool = format!("{prefix}{}", operation.name);
     check_name(&operation.name, &tool)?;
-    let input = Schema::parse(&operation.input_schema, limits.schema_bytes_max).map_err(|error| format!("input schema: {error}"))?;
+    let input = Schema::parse(&operation.input_schema, limits).map_err(|error| format!("input schema: {error}"))?;
     if input.value.get("type").and_then(Value::as_str) != Some("object") {
         return Err("input schema: its `type` has to be \"object\"".to_owned());
     }
     let param_headers = headers::declared_in(&input.value).map_err(|error| format!("input schema: {error}"))?;
-    let parse_output = |text: &String| Schema::parse(text, limits.schema_bytes_max).map_err(|error| format!("output schema: {error}"));
+    let parse_output = |text: &String| Schema::parse(text, limits).map_err(|error| format!("output schema: {error}"));
     let output = operation.output_schema.as_ref().map(parse_output).transpose()?;
     let mut definition = definition(&operation, handler, &tool, limits)?;
     definition.insert("inputSchema".to_owned(), input.value.clone());

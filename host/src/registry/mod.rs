@@ -8,6 +8,7 @@ mod load;
 pub mod offers;
 pub mod pages;
 pub mod schema;
+mod schema_work;
 mod snapshot;
 
 pub use check::{Checked, Finding, NoPlugin, Severity};

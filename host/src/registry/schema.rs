@@ -1,5 +1,7 @@
 //! JSON Schemas of operations: checked when a plugin is loaded, used at every call.
 
+use super::schema_work::Work;
+use crate::limits::Limits;
 use crate::mcp::strict;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
@@ -15,13 +17,16 @@ pub struct Schema {
     pub text: String,
     /// The schema as a value.
     pub value: Value,
+    work: Work,
+    steps_max: u64,
     validator: Validator,
 }
 
 impl Schema {
     /// Parses and checks a schema: valid by its dialect (2020-12 unless it names another one), no references to elsewhere, patterns that
     /// match in linear time.
-    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, String> {
+    pub fn parse(text: &str, limits: &Limits) -> Result<Self, String> {
+        let (bytes_max, steps_max) = (limits.schema_bytes_max, u64::from(limits.schema_steps_max));
         if text.len() > bytes_max {
             return Err(format!("the schema has {} bytes; the limit is {bytes_max} (schema_bytes_max)", text.len()));
         }
@@ -30,17 +35,24 @@ impl Schema {
             return Err("a JSON Schema is an object".to_owned());
         }
         refuse_remote_references(&value)?;
+        let work = Work::of(&value, steps_max)?;
         let validator = jsonschema::options()
             .offline()
             .with_pattern_options(PatternOptions::regex())
             .build(&value)
             .map_err(|error| format!("not a valid JSON Schema: {error} (at {:?})", error.instance_path().as_str()))?;
-        Ok(Self { text: value.to_string(), value, validator })
+        Ok(Self { text: value.to_string(), value, work, steps_max, validator })
     }
 
     /// What is wrong with a value, in words for the one who made it; none when it fits.
     #[must_use]
     pub fn problems(&self, value: &Value) -> Option<String> {
+        if !self.work.fits(&self.value, value, self.steps_max) {
+            return Some(format!(
+                "the schema would be asked more than {} times about it (schema_steps_max): it is not looked at",
+                self.steps_max
+            ));
+        }
         if self.validator.is_valid(value) {
             return None;
         }
@@ -77,7 +89,7 @@ mod tests {
     use serde_json::json;
 
     fn parse(schema: &Value) -> Result<Schema, String> {
-        Schema::parse(&schema.to_string(), 1 << 16)
+        Schema::parse(&schema.to_string(), &Limits::default())
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! One call of one guest, from an empty store to an outcome.
 
+use super::contract;
 use super::imports::Linked;
 use super::meter::{Meter, Metered};
 use super::plain::{Plain, Sources};
-use super::store::{CallState, CpuTimeUsedUp, GuestError, Limit};
+use super::store::{CallState, CpuTimeUsedUp, GuestError, Limit, Misfit};
 use crate::auth::Principal;
 use crate::caps::budget::{Budget, CallTag};
 use crate::caps::client::ClientChannel;
@@ -19,6 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use wasmtime::component::Instance;
 use wasmtime::{Store, UpdateDeadline};
 
 /// A guest export that carries out operations.
@@ -224,6 +226,7 @@ impl Guest {
         let run = async move {
             let result = async {
                 let instance = guest.linked.pre.instantiate_async(&mut store).await?;
+                guest.check_exports(&mut store, &instance)?;
                 let exported = guest.catalog.as_ref().ok_or_else(|| wasmtime::format_err!("the catalog is not exported"))?;
                 let exports = exported.load(&mut store, &instance)?;
                 exports.call_describe(&mut store).await
@@ -233,6 +236,23 @@ impl Guest {
             result.map_err(|error| GuestError::from_wasmtime(&error, &store.data().limiter))
         };
         guarded(Box::pin(run), meter, deadline).await
+    }
+
+    /// Whether every handler has the type that it will be called by; otherwise each call of it would fail.
+    fn check_exports(&self, store: &mut Store<CallState>, instance: &Instance) -> Result<(), Misfit> {
+        let mut check = || {
+            self.catalog.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.query.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.update.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.prompts.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.resources.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.completion.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            Ok(())
+        };
+        check().map_err(|error: wasmtime::Error| {
+            let differences = contract::differences(&self.linked.engine, self.linked.pre.component());
+            Misfit(if differences.is_empty() { format!(": {error:#}") } else { differences })
+        })
     }
 
     /// Prepares a call. Returns the meter that [`super::run_fair`] wants beside the call.

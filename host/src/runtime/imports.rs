@@ -1,5 +1,6 @@
 //! One linker per binding, with what was granted and nothing else: what is not granted is not linked, and the component does not load.
 
+use super::contract;
 use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use wasmtime::component::{Component, InstancePre, Linker, types::ComponentItem};
 
 /// Packages of our contract that this host speaks.
-const OURS: &str = "cofferdam:mcp/";
+pub(super) const OURS: &str = "cofferdam:mcp/";
 const OURS_VERSION: &str = "0.1.";
 /// Types only: nothing to grant.
 const TYPES: &str = "cofferdam:mcp/types";
@@ -40,13 +41,15 @@ pub enum ImportError {
     #[error("{0}")]
     NotGranted(MissingImports),
     /// It was built against another contract.
-    #[error("the component imports {interface}; this host speaks cofferdam:mcp@0.1.x: rebuild it against that version")]
+    #[error("the component {verb} {interface}; this host speaks cofferdam:mcp@0.1.x: rebuild it against that version")]
     OtherVersion {
+        /// Imports or exports.
+        verb: &'static str,
         /// The interface with its version.
         interface: String,
     },
     /// An import has the right name and another type.
-    #[error("the component does not fit the contract: {0}")]
+    #[error("the component does not fit the contract{0}")]
     Mismatch(String),
     /// It wants more than any component may have.
     #[error("{0}")]
@@ -86,15 +89,22 @@ pub struct Granted {
 /// Links a component with what it was granted.
 pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<Linked, ImportError> {
     check_size(engine, component)?;
-    let missing = missing(engine, component, &granted)?;
+    check_versions(engine, component)?;
+    let missing = missing(engine, component, &granted);
     if !missing.0.is_empty() {
         return Err(ImportError::NotGranted(missing));
     }
     let Granted { client, changes, http, sql, keyvalue, files, secrets, config, log_rate } = granted;
     let caps = Arc::new(Caps { client, changes, http, sql, keyvalue, files, secrets, config, log_rate });
-    let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
-    let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
+    let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!(": {error:#}")))?;
+    let pre = linker.instantiate_pre(component).map_err(|error| misfit(engine, component, &error))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
+}
+
+/// The difference between what it imports and what there is, as WIT where that says it.
+pub(super) fn misfit(engine: &Engine, component: &Component, error: &wasmtime::Error) -> ImportError {
+    let differences = contract::differences(engine, component);
+    ImportError::Mismatch(if differences.is_empty() { format!(": {error:#}") } else { differences })
 }
 
 pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
@@ -131,18 +141,15 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
 }
 
 /// What of the component's imports would not be linked.
-pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted) -> Result<MissingImports, ImportError> {
+pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted) -> MissingImports {
     let mut missing = Vec::new();
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
-        let (path, version) = name.split_once('@').unwrap_or((name, ""));
+        let (path, _) = name.split_once('@').unwrap_or((name, ""));
         let ComponentItem::ComponentInstance(instance) = &item.ty else {
             missing.push(interface);
             continue;
         };
-        if path.starts_with(OURS) && !version.starts_with(OURS_VERSION) {
-            return Err(ImportError::OtherVersion { interface });
-        }
         // A component imports the names of types that it uses; nobody has to give it anything.
         let only_types = instance.exports(engine.inner()).all(|(_, item)| matches!(item.ty, ComponentItem::Type(_)));
         let linked = match path {
@@ -163,7 +170,19 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
             missing.push(interface);
         }
     }
-    Ok(MissingImports(missing))
+    MissingImports(missing)
+}
+
+/// Refuses what was built against another version of the contract.
+pub(super) fn check_versions(engine: &Engine, component: &Component) -> Result<(), ImportError> {
+    let ty = component.component_type();
+    let imports = ty.imports(engine.inner()).map(|(name, _)| ("imports", name));
+    let exports = ty.exports(engine.inner()).map(|(name, _)| ("exports", name));
+    let other = |name: &str| name.starts_with(OURS) && !name.split_once('@').is_some_and(|(_, version)| version.starts_with(OURS_VERSION));
+    match imports.chain(exports).find(|(_, name)| other(name)) {
+        Some((verb, name)) => Err(ImportError::OtherVersion { verb, interface: name.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// Before the pool refuses it at every call, with a message that names the limit.

@@ -40,7 +40,8 @@ impl Specimen {
     /// Links a component with what every plugin has, and with traps for the rest.
     pub fn new(engine: &Engine, component: &Component, clock: Clock, sources: Sources) -> Result<Self, String> {
         imports::check_size(engine, component).map_err(|error| error.to_string())?;
-        let missing = imports::missing(engine, component, &Granted::default()).map_err(|error| error.to_string())?;
+        imports::check_versions(engine, component).map_err(|error| error.to_string())?;
+        let missing = imports::missing(engine, component, &Granted::default());
         let linked = link(engine, component, &missing).map_err(|error| error.to_string())?;
         let guest = Arc::new(Guest::new(linked, clock, sources)?);
         Ok(Self { guest, exports: exports(engine, component), missing })
@@ -71,14 +72,14 @@ impl Specimen {
 }
 
 fn link(engine: &Engine, component: &Component, missing: &MissingImports) -> Result<Linked, ImportError> {
-    let mismatch = |error: wasmtime::Error| ImportError::Mismatch(format!("{error:#}"));
+    let mismatch = |error: wasmtime::Error| ImportError::Mismatch(format!(": {error:#}"));
     let mut linker = imports::linker(engine, &Caps::default()).map_err(mismatch)?;
     for (name, item) in component.component_type().imports(engine.inner()) {
         if missing.0.iter().any(|missing| missing == name) {
             trap_instead(engine, &mut linker, name, &item.ty).map_err(mismatch)?;
         }
     }
-    let pre = linker.instantiate_pre(component).map_err(mismatch)?;
+    let pre = linker.instantiate_pre(component).map_err(|error| imports::misfit(engine, component, &error))?;
     Ok(Linked { engine: engine.clone(), pre, caps: Arc::default() })
 }
 

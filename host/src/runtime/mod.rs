@@ -5,6 +5,7 @@
 //! instance: it hands in a [`Job`] and gets back an outcome or a [`GuestError`].
 
 mod code_cache;
+mod contract;
 mod engine;
 mod guest;
 mod imports;

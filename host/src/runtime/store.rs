@@ -228,6 +228,9 @@ pub enum GuestError {
     /// It returned what it must not: text that is not JSON, a result that breaks its own schema.
     #[error("bad reply: {0}")]
     BadReply(String),
+    /// It does not export what it should.
+    #[error("{0}")]
+    Misfit(String),
     /// No slot is free for an instance.
     #[error("no instance slot is free")]
     NoSlot,
@@ -239,6 +242,11 @@ pub enum GuestError {
 /// How wasmtime's private error for [`Limit::Output`] begins; a test with a guest that returns too much holds it.
 const HOSTCALL_FUEL_EXHAUSTED: &str = "too much data is being copied";
 
+/// An export has another type than the contract says.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("an export does not fit the contract{0}")]
+pub(super) struct Misfit(pub(super) String);
+
 /// Raised by the epoch callback.
 #[derive(Debug, thiserror::Error)]
 #[error("processor time is used up")]
@@ -249,6 +257,8 @@ impl GuestError {
         let trap = error.downcast_ref::<Trap>();
         if error.is::<CpuTimeUsedUp>() {
             Self::Limit(Limit::CpuTime)
+        } else if let Some(misfit) = error.downcast_ref::<Misfit>() {
+            Self::Misfit(misfit.to_string())
         } else if error.is::<BudgetError>() || error.is::<wasmtime::component::ResourceTableError>() {
             Self::Limit(Limit::HostCalls)
         } else if error.is::<TooLong>() || error.root_cause().to_string().starts_with(HOSTCALL_FUEL_EXHAUSTED) {

@@ -26,6 +26,7 @@ host:  ## Build the host
 plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 	$(GUEST_BUILD) --manifest-path plugins/Cargo.toml
 	cp $(GUEST_OUT)/database.wasm plugins/database/database.wasm
+	cp $(GUEST_OUT)/notes.wasm plugins/notes/notes.wasm
 
 .PHONY: guests
 guests: host  ## Build the guests that the tests and benchmarks run

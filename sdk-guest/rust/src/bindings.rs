@@ -16,6 +16,7 @@ pub mod imports {
                 import cofferdam:mcp/client@0.1.0;
                 import cofferdam:mcp/changes@0.1.0;
                 import cofferdam:mcp/sql@0.1.0;
+                import cofferdam:mcp/keyvalue@0.1.0;
             }
         ",
         world: "cofferdam:plugin-sdk/imports",
@@ -46,7 +47,7 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{changes, client, host, sql, types};
+    pub use cofferdam::mcp::{changes, client, host, keyvalue, sql, types};
 }
 
 /// Every plugin.

@@ -309,6 +309,11 @@
 //! # fn main() {}
 //! ```
 //!
+//! # Keys and values, and files
+//!
+//! With `[grants.keyvalue]` in the manifest, [`keyvalue`] is a store of the plugin's own, which outlives the call. With `[grants.files.docs]`,
+//! the operator's folder `docs` is at `/docs`, and `std::fs` is all that it takes.
+//!
 //! # Tests
 //!
 //! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
@@ -366,6 +371,7 @@ mod exports;
 mod failure;
 mod fields;
 mod host;
+pub mod keyvalue;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
@@ -393,7 +399,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, log, sql};
+    pub use crate::{changes, client, keyvalue, log, sql};
     pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;

@@ -2,7 +2,7 @@
 
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Engine, Http, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Engine, Folder, Http, KeyValueConfig, KeyValueStore, TaskStore, Tasks};
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
 use cofferdam::server;
@@ -21,6 +21,7 @@ pub struct Plugins {
     pub limits: Limits,
     http: Http,
     databases: Vec<(String, Database)>,
+    folders: Vec<(String, Folder)>,
     tasks: TaskStore,
 }
 
@@ -39,7 +40,7 @@ impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory }
+        Self { folder, limits, http: Http::default(), databases: Vec::new(), folders: Vec::new(), tasks: TaskStore::Memory }
     }
 }
 
@@ -110,7 +111,7 @@ impl Plugins {
         self.with_manifest(name, &guest(name), &manifest(name))
     }
 
-    /// Keeps tasks in a file, so that they are still there when the host starts again.
+    /// Keeps tasks, and keys and values, in files, so that they are still there when the host starts again.
     #[must_use]
     pub fn tasks_in_file(mut self) -> Self {
         self.tasks = TaskStore::Sqlite;
@@ -124,6 +125,15 @@ impl Plugins {
         std::fs::write(&init, sql).expect("the SQL text");
         let path = self.folder.path().join(format!("{name}.db"));
         self.databases.push((name.to_owned(), Database { engine: Engine::Sqlite, path, init: Some(init) }));
+        self
+    }
+
+    /// Offers a folder that is made here: `folders/<name>` of the scratch folder.
+    #[must_use]
+    pub fn folder(mut self, name: &str, write: bool) -> Self {
+        let path = self.folder.path().join("folders").join(name);
+        std::fs::create_dir_all(&path).expect("the folder");
+        self.folders.push((name.to_owned(), Folder { path, write }));
         self
     }
 
@@ -157,9 +167,18 @@ impl Plugins {
             state,
             http: self.http.clone(),
             databases: self.databases.iter().cloned().collect(),
+            folders: self.folders.iter().cloned().collect(),
+            keyvalue: KeyValueConfig { store: self.keyvalue_store() },
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
             ..Config::default()
+        }
+    }
+
+    fn keyvalue_store(&self) -> KeyValueStore {
+        match self.tasks {
+            TaskStore::Memory => KeyValueStore::Memory,
+            TaskStore::Sqlite => KeyValueStore::Sqlite,
         }
     }
 

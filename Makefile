@@ -49,6 +49,7 @@ lint:  ## Formatting, clippy, documentation
 sdk-test:  ## The guest SDK's own tests, and those of the guests, on this machine's target
 	cd sdk-guest/rust && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
 	cd tests/guests && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
+	cd plugins && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
 
 .PHONY: clients
 clients:  ## Install the official clients that the tests run

@@ -10,33 +10,88 @@ mod filer {
     #[derive(Deserialize, JsonSchema)]
     #[serde(tag = "do", rename_all = "kebab-case")]
     enum Step {
-        Read { path: String },
+        Read {
+            path: String,
+        },
         /// Opens and reads it so many times, and returns every text that was not the expected one
-        ReadAgain { path: String, times: u32, expected: String },
+        ReadAgain {
+            path: String,
+            times: u32,
+            expected: String,
+        },
         /// A path of this many parts of this many letters
-        ReadLong { parts: usize, letters: usize },
-        Write { path: String, text: String },
-        Append { path: String, text: String },
+        ReadLong {
+            parts: usize,
+            letters: usize,
+        },
+        Write {
+            path: String,
+            text: String,
+        },
+        Append {
+            path: String,
+            text: String,
+        },
         /// Writes so many bytes, 64 KiB at a time, and returns how many were written
-        Fill { path: String, bytes: usize },
+        Fill {
+            path: String,
+            bytes: usize,
+        },
         /// Writes one byte behind a hole
-        Sparse { path: String, at: u64 },
-        SetLen { path: String, bytes: u64 },
-        Truncate { path: String },
-        Times { path: String },
-        CreateDir { path: String },
-        RemoveDir { path: String },
-        Remove { path: String },
+        Sparse {
+            path: String,
+            at: u64,
+        },
+        SetLen {
+            path: String,
+            bytes: u64,
+        },
+        Truncate {
+            path: String,
+        },
+        Times {
+            path: String,
+        },
+        CreateDir {
+            path: String,
+        },
+        RemoveDir {
+            path: String,
+        },
+        Remove {
+            path: String,
+        },
         /// Removes a file while it is open, and writes on
-        RemoveOpen { path: String, bytes: usize },
-        Rename { path: String, to: String },
-        HardLink { path: String, to: String },
-        Symlink { path: String, to: String },
-        ReadLink { path: String },
-        List { path: String },
-        Stat { path: String },
+        RemoveOpen {
+            path: String,
+            bytes: usize,
+        },
+        Rename {
+            path: String,
+            to: String,
+        },
+        HardLink {
+            path: String,
+            to: String,
+        },
+        Symlink {
+            path: String,
+            to: String,
+        },
+        ReadLink {
+            path: String,
+        },
+        List {
+            path: String,
+        },
+        Stat {
+            path: String,
+        },
         /// Makes empty files until one is refused, and returns how many there are then
-        Tiny { path: String, most: usize },
+        Tiny {
+            path: String,
+            most: usize,
+        },
     }
 
     #[derive(Deserialize, JsonSchema)]
@@ -60,7 +115,9 @@ mod filer {
                 let others = (0..times).filter_map(|_| fs::read_to_string(&path).ok().filter(|text| *text != expected));
                 json!(others.collect::<Vec<_>>())
             }
-            Step::ReadLong { parts, letters } => json!(fs::read_to_string(format!("/docs{}", format!("/{}", "x".repeat(letters)).repeat(parts)))?),
+            Step::ReadLong { parts, letters } => {
+                json!(fs::read_to_string(format!("/docs{}", format!("/{}", "x".repeat(letters)).repeat(parts)))?)
+            }
             Step::Write { path, text } => json!(fs::write(path, text).map(|()| true)?),
             Step::Append { path, text } => {
                 let mut file = OpenOptions::new().append(true).create(true).open(path)?;
@@ -92,7 +149,9 @@ mod filer {
             Step::Symlink { .. } => json!(false),
             Step::ReadLink { path } => json!(fs::read_link(path)?.to_string_lossy()),
             Step::List { path } => {
-                let mut names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()?;
+                let mut names = fs::read_dir(path)?
+                    .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                    .collect::<io::Result<Vec<_>>>()?;
                 names.sort();
                 json!(names)
             }

@@ -9,17 +9,44 @@ mod keeper {
     #[derive(Deserialize, JsonSchema)]
     #[serde(tag = "do", rename_all = "kebab-case")]
     enum Step {
-        Get { key: String },
-        GetMany { keys: Vec<String> },
-        Set { key: String, value: String, ttl_ms: Option<u64> },
+        Get {
+            key: String,
+        },
+        GetMany {
+            keys: Vec<String>,
+        },
+        Set {
+            key: String,
+            value: String,
+            ttl_ms: Option<u64>,
+        },
         /// A value of so many bytes, under so many keys that begin like this
-        Fill { key: String, bytes: usize, keys: usize },
+        Fill {
+            key: String,
+            bytes: usize,
+            keys: usize,
+        },
         /// The same for a key that is this long
-        LongKey { bytes: usize },
-        Delete { key: String },
-        List { prefix: String, cursor: Option<String> },
-        Increment { key: String, by: i32, times: Option<u32> },
-        Swap { key: String, expected: Option<String>, value: String },
+        LongKey {
+            bytes: usize,
+        },
+        Delete {
+            key: String,
+        },
+        List {
+            prefix: String,
+            cursor: Option<String>,
+        },
+        Increment {
+            key: String,
+            by: i32,
+            times: Option<u32>,
+        },
+        Swap {
+            key: String,
+            expected: Option<String>,
+            value: String,
+        },
     }
 
     #[derive(Deserialize, JsonSchema)]

@@ -27,6 +27,7 @@ plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 	$(GUEST_BUILD) --manifest-path plugins/Cargo.toml
 	cp $(GUEST_OUT)/database.wasm plugins/database/database.wasm
 	cp $(GUEST_OUT)/web.wasm plugins/web/web.wasm
+	cp $(GUEST_OUT)/notes.wasm plugins/notes/notes.wasm
 
 .PHONY: guests
 guests: host  ## Build the guests that the tests and benchmarks run
@@ -49,6 +50,7 @@ lint:  ## Formatting, clippy, documentation
 sdk-test:  ## The guest SDK's own tests, and those of the guests, on this machine's target
 	cd sdk-guest/rust && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
 	cd tests/guests && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
+	cd plugins && CARGO_TARGET_DIR="$(CURDIR)/target/sdk" $(CARGO) test --quiet --workspace
 
 .PHONY: clients
 clients:  ## Install the official clients that the tests run

@@ -3,7 +3,7 @@
 use crate::upstream::Loopback;
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Egress, Engine, Http, NamedSecret, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Egress, Engine, Folder, Http, KeyValueConfig, KeyValueStore, NamedSecret, TaskStore, Tasks};
 use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
@@ -25,6 +25,7 @@ pub struct Plugins {
     http: Http,
     egress: Egress,
     databases: Vec<(String, Database)>,
+    folders: Vec<(String, Folder)>,
     tasks: TaskStore,
     operator: Vec<Box<dyn Fn(&mut Config) + Send + Sync>>,
 }
@@ -50,6 +51,7 @@ impl Default for Plugins {
             http: Http::default(),
             egress: Egress::default(),
             databases: Vec::new(),
+            folders: Vec::new(),
             tasks: TaskStore::Memory,
             operator: Vec::new(),
         }
@@ -123,7 +125,7 @@ impl Plugins {
         self.with_manifest(name, &guest(name), &manifest(name))
     }
 
-    /// Keeps tasks in a file, so that they are still there when the host starts again.
+    /// Keeps tasks, and keys and values, in files, so that they are still there when the host starts again.
     #[must_use]
     pub fn tasks_in_file(mut self) -> Self {
         self.tasks = TaskStore::Sqlite;
@@ -137,6 +139,15 @@ impl Plugins {
         std::fs::write(&init, sql).expect("the SQL text");
         let path = self.folder.path().join(format!("{name}.db"));
         self.databases.push((name.to_owned(), Database { engine: Engine::Sqlite, path, init: Some(init) }));
+        self
+    }
+
+    /// Offers a folder that is made here: `folders/<name>` of the scratch folder.
+    #[must_use]
+    pub fn folder(mut self, name: &str, write: bool) -> Self {
+        let path = self.folder.path().join("folders").join(name);
+        std::fs::create_dir_all(&path).expect("the folder");
+        self.folders.push((name.to_owned(), Folder { path, write }));
         self
     }
 
@@ -203,12 +214,21 @@ impl Plugins {
             http: self.http.clone(),
             egress: self.egress.clone(),
             databases: self.databases.iter().cloned().collect(),
+            folders: self.folders.iter().cloned().collect(),
+            keyvalue: KeyValueConfig { store: self.keyvalue_store() },
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
             ..Config::default()
         };
         self.operator.iter().for_each(|change| change(&mut config));
         config
+    }
+
+    fn keyvalue_store(&self) -> KeyValueStore {
+        match self.tasks {
+            TaskStore::Memory => KeyValueStore::Memory,
+            TaskStore::Sqlite => KeyValueStore::Sqlite,
+        }
     }
 
     /// Starts the host and waits until its plugins are loaded.

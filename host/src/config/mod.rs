@@ -211,10 +211,10 @@ impl Config {
         self.state.join("keyvalue.db")
     }
 
-    /// Folders that the host trusts, where no plugin may come.
+    /// What the host trusts, where no plugin may come: folders, and the configuration itself.
     #[must_use]
     pub fn kept(&self) -> Vec<PathBuf> {
-        vec![self.plugins.clone(), self.state.clone()]
+        [&self.plugins, &self.state].into_iter().chain(&self.file).cloned().collect()
     }
 
     /// What manifests can ask for.

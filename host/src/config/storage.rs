@@ -82,9 +82,9 @@ fn folder_path(field: &Field<'_>, config: &Config, base: &Path) -> Result<PathBu
         return Err(field.error(&format!("cannot be in {system}: those are no files")).with_help("name a folder with ordinary files"));
     }
     let own = if base.as_os_str().is_empty() { Path::new(".") } else { base };
-    if plain(own) == path {
+    if plain(own).starts_with(&path) {
         let help = "name a folder in it: a plugin that reads the configuration, or writes it, is its own operator";
-        return Err(field.error("cannot be the folder of this file").with_help(help));
+        return Err(field.error("cannot be the folder of this file, or one above it").with_help(help));
     }
     for (what, taken) in [("plugins folder", &config.plugins), ("state folder", &config.state)] {
         if overlap(&plain(taken), &path) {

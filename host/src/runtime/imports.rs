@@ -145,7 +145,7 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
     let mut missing = Vec::new();
     for (name, item) in component.component_type().imports(engine.inner()) {
         let interface = name.to_owned();
-        let (path, _) = name.split_once('@').unwrap_or((name, ""));
+        let (path, version) = name.split_once('@').unwrap_or((name, ""));
         let ComponentItem::ComponentInstance(instance) = &item.ty else {
             missing.push(interface);
             continue;

@@ -19,6 +19,7 @@ pub mod imports {
                 import cofferdam:mcp/sql@0.1.0;
                 import cofferdam:mcp/secrets@0.1.0;
                 import wasi:config/store@0.2.0-rc.1;
+                import cofferdam:mcp/keyvalue@0.1.0;
             }
         ",
         world: "cofferdam:plugin-sdk/imports",
@@ -49,7 +50,7 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{changes, client, host, http, secrets, sql, types};
+    pub use cofferdam::mcp::{changes, client, host, http, keyvalue, secrets, sql, types};
     pub use wasi::config::store as config;
 }
 

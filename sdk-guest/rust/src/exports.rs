@@ -9,18 +9,21 @@ use alloc::vec::Vec;
 
 impl<P: Describe> catalog::Guest for P {
     fn describe() -> catalog::Catalog {
+        begin();
         <P as Describe>::describe()
     }
 }
 
 impl<P: Queries> query::Guest for P {
     fn handle(context: types::Context, name: String, parameters: String) -> Result<types::Outcome, types::Failure> {
+        begin();
         outcome(P::query(&context.into(), &name, &parameters))
     }
 }
 
 impl<P: Updates> update::Guest for P {
     fn handle(context: types::Context, target: String, data: String) -> Result<types::Outcome, types::Failure> {
+        begin();
         outcome(P::update(&context.into(), &target, &data))
     }
 }
@@ -34,6 +37,7 @@ fn outcome(result: Result<Reply>) -> Result<types::Outcome, types::Failure> {
 
 impl<P: Resources> resources::Guest for P {
     fn read(context: types::Context, uri: String) -> Result<resources::ResourceOutcome, types::Failure> {
+        begin();
         match P::read(&context.into(), &uri) {
             Ok(read) => {
                 let (contents, cache) = read.into_parts();
@@ -46,6 +50,7 @@ impl<P: Resources> resources::Guest for P {
 
 impl<P: Prompts> prompts::Guest for P {
     fn get(context: types::Context, name: String, arguments: Vec<types::Argument>) -> Result<prompts::PromptOutcome, types::Failure> {
+        begin();
         match P::prompt(&context.into(), &name, &arguments) {
             Ok(prompt) => Ok(prompts::PromptOutcome::Complete(prompt.into())),
             Err(end) => end.into_outcome(prompts::PromptOutcome::InputRequired),
@@ -60,6 +65,7 @@ impl<P: Completions> completion::Guest for P {
         argument: types::Argument,
         others: Vec<types::Argument>,
     ) -> Result<completion::Suggestions, types::Failure> {
+        begin();
         let of = match &reference {
             completion::Reference::Prompt(name) => Of::Prompt(name),
             completion::Reference::ResourceTemplate(template) => Of::Template(template),
@@ -70,4 +76,10 @@ impl<P: Completions> completion::Guest for P {
             Err(end) => end.into_outcome(|_| Suggestions::default().into()),
         }
     }
+}
+
+/// Every export begins here.
+fn begin() {
+    #[cfg(target_family = "wasm")]
+    crate::memory::begin();
 }

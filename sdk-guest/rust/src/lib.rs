@@ -318,6 +318,11 @@
 //!
 //! With `[grants.http]` in the manifest, [`http`] reaches what it allows, and nothing else. Credentials stay with the host.
 //!
+//! # Keys and values, and files
+//!
+//! With `[grants.keyvalue]` in the manifest, [`keyvalue`] is a store of the plugin's own, which outlives the call. With `[grants.files.docs]`,
+//! the operator's folder `docs` is at `/docs`, and `std::fs` is all that it takes.
+//!
 //! # Tests
 //!
 //! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
@@ -377,6 +382,7 @@ mod failure;
 mod fields;
 mod host;
 pub mod http;
+pub mod keyvalue;
 pub mod log;
 #[cfg(target_family = "wasm")]
 mod memory;
@@ -405,7 +411,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, config, http, log, secrets, sql};
+    pub use crate::{changes, client, config, http, keyvalue, log, secrets, sql};
     pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;

@@ -17,12 +17,15 @@ const ARENA_BYTES: usize = 256 * 1024;
 const ALIGN_MAX: usize = 16;
 
 #[global_allocator]
-static MEMORY: Memory = Memory { arena: Arena(UnsafeCell::new([MaybeUninit::uninit(); ARENA_BYTES])), used: Cell::new(0) };
+static MEMORY: Memory =
+    Memory { arena: Arena(UnsafeCell::new([MaybeUninit::uninit(); ARENA_BYTES])), used: Cell::new(0), running: Cell::new(false) };
 
 struct Memory {
     arena: Arena,
     /// Bytes of the arena that are given out. Only the last block can be given back.
     used: Cell<usize>,
+    /// Whether a handler has begun: from then on the host asks for memory for what imports return.
+    running: Cell<bool>,
 }
 
 #[repr(C, align(16))]
@@ -99,7 +102,14 @@ unsafe impl GlobalAlloc for Memory {
     }
 }
 
-/// What the host calls for the memory of arguments. The C library has one as well, weakly, which would go around the arena.
+/// A handler begins.
+pub(crate) fn begin() {
+    MEMORY.running.set(true);
+}
+
+/// What the host calls for the memory of arguments, and of what imports return. The C library has one as well, weakly, which would go
+/// around the arena. What imports return has to go around it: the C library imports functions of its own, for files, and gives what
+/// they return to its `free`, which knows nothing of the arena.
 #[unsafe(export_name = "cabi_realloc")]
 unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, new_size: usize) -> *mut u8 {
     if new_size == 0 {
@@ -107,7 +117,9 @@ unsafe extern "C" fn cabi_realloc(old: *mut u8, old_size: usize, align: usize, n
     }
     // SAFETY: the canonical ABI: a power of two, and a size below what memory can hold.
     let block = unsafe {
-        if old_size == 0 {
+        if MEMORY.running.get() && old_size == 0 && align <= ALIGN_MAX {
+            malloc(new_size)
+        } else if old_size == 0 {
             MEMORY.alloc(Layout::from_size_align_unchecked(new_size, align))
         } else {
             MEMORY.realloc(old, Layout::from_size_align_unchecked(old_size, align), new_size)

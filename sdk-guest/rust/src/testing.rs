@@ -1,7 +1,8 @@
 //! Calls a plugin's handlers natively, as the host would, under plain `cargo test`.
 //!
 //! The module that carries `#[plugin]` has a `Plugin` in it, which a [`Client`] takes. Arguments are written as JSON and read again
-//! like those of a real call, and the reply is what the host would get. What needs the host (databases) fails as unavailable; the log
+//! like those of a real call, and the reply is what the host would get. What needs the host (databases) fails as unavailable, a
+//! [store](crate::keyvalue) is one of the test's thread; the log
 //! goes to stderr, and what the client or other clients are told is in [`Client::reports`].
 //!
 //! ```

@@ -57,7 +57,7 @@ pub enum FilesError {
 /// The folders of this host: one per process.
 pub struct Files {
     folders: BTreeMap<String, ConfiguredFolder>,
-    // What the host trusts: no folder may be over it.
+    // What the host trusts: no folder may be over it, or in it.
     kept: Vec<PathBuf>,
     limits: Arc<Limits>,
     usages: Mutex<HashMap<String, Weak<Usage>>>,
@@ -70,7 +70,7 @@ pub struct FilesCap {
 }
 
 impl Files {
-    /// Takes the operator's folders; nothing is opened yet. `kept` are the folders that the host trusts.
+    /// Takes the operator's folders; nothing is opened yet. `kept` is what the host trusts.
     #[must_use]
     pub fn new(folders: &BTreeMap<String, ConfiguredFolder>, kept: Vec<PathBuf>, limits: &Arc<Limits>) -> Self {
         Self { folders: folders.clone(), kept, limits: Arc::clone(limits), usages: Mutex::default() }

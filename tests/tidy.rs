@@ -26,7 +26,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wasmtime", &["runtime", "caps", "wit"]),
     ("wasmtime_wasi", &["runtime", "caps"]),
     ("wasmtime_wasi_http", &["runtime", "caps"]),
-    ("rustls", &["egress"]),
     ("hyper", &["server", "egress"]),
     ("hyper_util", &["server", "egress"]),
     ("wit_parser", &["runtime"]),

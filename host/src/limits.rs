@@ -307,6 +307,8 @@ limits! {
     http_wait_max: Duration = Duration::from_millis(250);
     /// Looking up a name.
     http_resolve_time_max: Duration = Duration::from_secs(2);
+    /// Names that are looked up at the same time; each holds a thread until the system's resolver gives up.
+    http_lookups_max: usize = 32;
     /// Addresses of a name that are looked at.
     http_addresses_max: usize = 16;
     /// Connecting, all addresses of a name together.

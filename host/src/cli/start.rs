@@ -64,7 +64,7 @@ pub struct Host {
 impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Self::with_resolver(config, Arc::new(SystemResolver))
+        Self::with_resolver(config, Arc::new(SystemResolver::new(config.limits.http_lookups_max)))
     }
 
     /// The same, with somebody else who knows the addresses of names that plugins call.

@@ -128,7 +128,8 @@ impl Client {
         let head = HeadBudget::unbounded();
         let metered = Metered { io, head: head.clone() };
         let mut builder = hyper::client::conn::http1::Builder::new();
-        builder.max_buf_size(limits.http_head_bytes_max).max_headers(limits.http_headers_max);
+        let head_max = limits.http_head_bytes_max;
+        builder.max_buf_size(head_max).max_header_size(head_max).max_headers(limits.http_headers_max);
         let (sender, connection) =
             builder.handshake(TokioIo::new(metered)).await.map_err(|_| EgressError::Broken("the connection was closed at once"))?;
         tokio::spawn(async move {

@@ -16,9 +16,10 @@ use crate::limits::Limits;
 use classify::{Class, classify};
 use futures_util::future::BoxFuture;
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::Semaphore;
 
 pub use body::{RequestBody, ResponseBody};
 pub use client::{Client, Payload, Request, Times};
@@ -30,15 +31,31 @@ pub trait Resolve: Send + Sync {
     fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>>;
 }
 
-/// The operating system's resolver.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemResolver;
+/// The operating system's resolver. It cannot be interrupted, so a lookup that nobody waits for any more holds its slot until it ends: names
+/// whose servers are slow on purpose take no more threads than that.
+pub struct SystemResolver(Arc<Semaphore>);
+
+impl SystemResolver {
+    /// With this many lookups at the same time.
+    #[must_use]
+    pub fn new(lookups_max: usize) -> Self {
+        Self(Arc::new(Semaphore::new(lookups_max)))
+    }
+}
 
 impl Resolve for SystemResolver {
     fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
         // The last dot keeps the resolver from trying the name within the machine's own domains.
         let name = if name.contains('.') { format!("{name}.") } else { name.to_owned() };
-        Box::pin(async move { Ok(tokio::net::lookup_host((name, port)).await?.collect()) })
+        Box::pin(async move {
+            let slot = Arc::clone(&self.0).acquire_owned().await.map_err(std::io::Error::other)?;
+            let lookup = tokio::task::spawn_blocking(move || {
+                let found = (name, port).to_socket_addrs().map(Iterator::collect);
+                drop(slot);
+                found
+            });
+            lookup.await.map_err(std::io::Error::other)?
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where connections may go.
 
 use super::{Names, egress};
-use crate::egress::EgressError;
+use crate::egress::{EgressError, Resolve as _, SystemResolver};
 use crate::grants::http::{Host, Origin, Scheme};
 use crate::limits::Limits;
 use std::net::SocketAddr;
@@ -125,4 +125,14 @@ async fn s22_a_resolver_that_is_silent_wrong_or_talkative_costs_two_seconds_at_m
     many.push("127.0.0.1");
     names.set("a.example", &[&many]);
     assert_eq!(dialled(&names, &["127.0.0.1/32"], "a.example", 80).await, Err(EgressError::Refused), "the last one is not looked at");
+}
+
+#[tokio::test]
+async fn the_systems_resolver_knows_this_machine_and_gives_its_slot_back() {
+    let resolver = SystemResolver::new(1);
+    for _ in 0..2 {
+        let found = resolver.resolve("localhost", 80).await.unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{found:?}");
+    }
+    assert!(resolver.resolve("name.invalid", 80).await.is_err());
 }

@@ -87,7 +87,11 @@ pub(super) fn wanted_http(table: &Table<'_>) -> Result<WantedHttp, ManifestError
     let mut allow = Vec::new();
     for one in field.list(&format!("a list of {}", pattern::EXPECTED))? {
         let text = one.text(pattern::EXPECTED)?;
-        let pattern = Pattern::parse(text).map_err(|why| one.wrong(pattern::EXPECTED).with_help(why))?;
+        let pattern = Pattern::parse(text).map_err(|why| match text.contains('@') {
+            // A password is not repeated in a log.
+            true => one.error("has a URL with a user or a password in it").with_help(why),
+            false => one.wrong(pattern::EXPECTED).with_help(why),
+        })?;
         allow.push((pattern, one.value_place()));
     }
     if allow.is_empty() {

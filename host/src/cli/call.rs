@@ -4,6 +4,7 @@ use super::start::{self, Host};
 use super::{Options, USAGE, print, print_json, say};
 use crate::auth::Principal;
 use crate::caps::client::Outlet;
+use crate::caps::host::escape;
 use crate::config::{Config, TaskStore};
 use crate::dispatch::CallError;
 use crate::manifest::{closest, listed};
@@ -11,7 +12,7 @@ use crate::mcp::{Message, strict};
 use crate::registry::{NoPlugin, Snapshot, State};
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -117,9 +118,10 @@ async fn ask(host: &Host, tool: &str, given: &str) -> Result<Value, Failed> {
         error => Failed::Call(error.to_string()),
     })?;
     let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| wrong(&error))?;
-    match answer["result"].take() {
-        reply if reply["resultType"] == "input_required" => Err(Failed::Call(nobody_to_ask("an answer"))),
-        reply => Ok(reply),
+    let reply = answer.get_mut("result").map(Value::take).ok_or_else(|| wrong(&"the answer has no result"))?;
+    match reply.get("resultType").and_then(Value::as_str) {
+        Some("input_required") => Err(Failed::Call(nobody_to_ask("an answer"))),
+        _ => Ok(reply),
     }
 }
 
@@ -139,24 +141,38 @@ impl Outlet for Nobody {
 }
 
 fn show(reply: &Value, as_json: bool) -> ExitCode {
-    let is_error = reply["isError"] == true;
-    let content = reply["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_error = reply.get("isError").is_some_and(|is_error| *is_error == true);
+    let content = reply.get("content").unwrap_or(&Value::Null);
     if as_json {
-        print_json(reply.get("structuredContent").unwrap_or(&reply["content"]));
+        print_json(reply.get("structuredContent").unwrap_or(content));
     } else {
-        let text: String = content.iter().map(|block| format!("{}\n", block_text(block))).collect();
-        if is_error { drop(say(&text)) } else { print(&text) }
+        let to_terminal = if is_error { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+        let shown = |block: &Value| format!("{}\n", for_terminal(block_text(block), to_terminal));
+        let text: String = content.as_array().into_iter().flatten().map(shown).collect();
+        if is_error {
+            let _ = say(&text);
+        } else {
+            print(&text);
+        }
     }
     if is_error { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+/// A terminal acts upon some of what a plugin may say; files and pipes get it as it is.
+fn for_terminal(text: String, to_terminal: bool) -> String {
+    if to_terminal { text.lines().map(escape).collect::<Vec<_>>().join("\n") } else { text }
+}
+
 /// A content block for people; what is not text is only named.
 fn block_text(block: &Value) -> String {
-    let text = |key: &str| block[key].as_str().unwrap_or_default();
-    match text("type") {
-        "text" => text("text").to_owned(),
-        "resource_link" => format!("[link {}]", text("uri")),
-        "resource" => block["resource"]["text"].as_str().map_or_else(|| "[resource]".to_owned(), str::to_owned),
-        other => format!("[{other}, {}, {} characters of base64]", text("mimeType"), text("data").len()),
+    let text = |path: &str| block.pointer(path).and_then(Value::as_str);
+    match (text("/type"), text("/text").or_else(|| text("/resource/text"))) {
+        (_, Some(text)) => text.to_owned(),
+        (Some("resource_link"), None) => format!("[link {}]", text("/uri").unwrap_or_default()),
+        (Some("resource"), None) => format!("[resource {}]", text("/resource/uri").unwrap_or_default()),
+        (what, None) => {
+            let (what, mime_type) = (what.unwrap_or("content"), text("/mimeType").unwrap_or("of no type"));
+            format!("[{what}, {mime_type}, {} characters of base64]", text("/data").unwrap_or_default().len())
+        }
     }
 }

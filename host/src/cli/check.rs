@@ -27,19 +27,19 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let _ = say(&format!("cofferdam: {} and {} are both configurations: name one\n", path.display(), named.display()));
         return Ok(ExitCode::from(USAGE));
     }
-    let findings = findings(arguments, of_path)?;
+    let findings = findings(arguments, of_path.as_deref())?;
     if arguments.json {
-        print_json(&findings.json())
+        print_json(&findings.json());
     } else {
-        print(&findings.text())
+        print(&findings.text());
     }
     Ok(if findings.count(Severity::Error) == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn findings(arguments: &Arguments, of_path: Option<PathBuf>) -> anyhow::Result<Findings> {
+fn findings(arguments: &Arguments, of_path: Option<&Path>) -> anyhow::Result<Findings> {
     let Options { config: named, plugins } = &arguments.options;
     let path = arguments.path.as_deref();
-    let config = match Config::examine(of_path.as_deref().or(named.as_deref())) {
+    let config = match Config::examine(of_path.or(named.as_deref())) {
         Ok(config) => config,
         Err(errors) => return Ok(Findings { about_all: errors.into_iter().map(Finding::from).collect(), ..Findings::default() }),
     };

@@ -65,7 +65,9 @@ fn push_plugin(out: &mut String, plugin: &Checked) {
             let listed = |texts: &[String]| if texts.is_empty() { "none".to_owned() } else { texts.join(", ") };
             let (of_grants, limits): (Vec<_>, Vec<_>) = limits.iter().map(ToString::to_string).partition(|limit| limit.contains(": "));
             let _ = writeln!(out, "  tools   {}\n  grants  {}\n  limits  {}", listed(tools), listed(grants), listed(&limits));
-            of_grants.iter().for_each(|limit| drop(writeln!(out, "          {limit}")));
+            for limit in of_grants {
+                let _ = writeln!(out, "          {limit}");
+            }
         }
     }
     for finding in &plugin.findings {
@@ -86,17 +88,19 @@ fn severity(severity: Severity) -> &'static str {
 }
 
 fn finding_json(finding: &Finding) -> Value {
-    let mut value = json!({ "severity": severity(finding.severity), "message": finding.message });
-    if let Some(document) = &finding.document {
-        value["message"] = json!(document.message);
-        value["file"] = json!(document.file);
-        // Lines are counted from 1; 0 stands for the file as a whole.
-        value["line"] = json!((document.line > 0).then_some(document.line));
-        value["column"] = json!((document.column > 0).then_some(document.column));
-        value["key"] = json!(document.key);
-        value["help"] = json!(document.help);
-    }
-    value
+    let severity = severity(finding.severity);
+    let Some(document) = &finding.document else { return json!({ "severity": severity, "message": finding.message }) };
+    // Lines are counted from 1; 0 stands for the file as a whole.
+    let counted = |at: usize| (at > 0).then_some(at);
+    json!({
+        "severity": severity,
+        "message": document.message,
+        "file": document.file,
+        "line": counted(document.line),
+        "column": counted(document.column),
+        "key": document.key,
+        "help": document.help,
+    })
 }
 
 fn plugin_json(plugin: &Checked) -> Value {

@@ -30,9 +30,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let inspected = runtime.block_on(registry::inspect(&engine, &limits, &arguments.file));
     let inspection = inspected.map_err(|error| anyhow::anyhow!("{}: {error}", arguments.file.display()))?;
     if arguments.json {
-        print_json(&json(&inspection))
+        print_json(&json(&inspection));
     } else {
-        print(&text(&inspection))
+        print(&text(&inspection));
     }
     Ok(())
 }
@@ -75,7 +75,7 @@ fn push_catalog(out: &mut String, catalog: &Catalog) {
         let definition = definition(&operation.definition);
         let (kind, tool) = (kind(operation), &operation.tool);
         let _ = writeln!(out, "  {kind} {tool}{}", described(&definition));
-        let _ = writeln!(out, "    input   {}", definition["inputSchema"]);
+        let _ = writeln!(out, "    input   {}", definition.get("inputSchema").unwrap_or(&Value::Null));
         if let Some(output) = definition.get("outputSchema") {
             let _ = writeln!(out, "    output  {output}");
         }

@@ -91,7 +91,7 @@ fn a_host_that_others_reach_has_names_for_them() {
 
 #[test]
 fn every_key_of_the_limits_sets_a_row_of_the_table() {
-    let rows = crate::limits::Limits::default().rows();
+    let rows = Limits::default().rows();
     let set: Vec<_> = rows.iter().filter_map(|row| Config::limit_key(row.name)).collect();
     let sections = super::keys::SHAPE.sections.iter().filter(|section| section.name == "limits");
     for key in sections.flat_map(|section| section.keys) {

@@ -1,8 +1,12 @@
 //! Keys and values, as plugins meet them: names, sizes, quotas, and who sees what.
 
 use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use tests::client;
-use tests::host::{Plugins, TestHost, guest, manifest};
+use tests::host::{Plugins, TestHost, binary, guest, manifest};
 
 fn run(host: &TestHost, plugin: &str, steps: Value) -> Vec<Value> {
     let answer = client::call(host.address, &format!("{plugin}_run"), json!({ "steps": steps }));
@@ -125,4 +129,66 @@ fn values_outlive_a_restart_and_one_host_has_the_file() {
     run(&host, "ledger", json!([{"do": "set", "key": "k", "value": "v"}, {"do": "increment", "key": "n", "by": 5}]));
     let host = host.restart();
     assert_eq!(run(&host, "ledger", json!([{"do": "get-many", "keys": ["k", "n"]}])), [json!(["v", "5"])]);
+}
+
+/// A host in a process of its own, over files that outlive it.
+struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(config: &Path) -> Self {
+        let command = Command::new(binary()).args(["stdio", "--config"]).arg(config).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = command.unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    /// Sends calls, one after the other, and waits for none.
+    fn send(&mut self, steps: impl Iterator<Item = Value>) {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+        let input = self.child.stdin.as_mut().unwrap();
+        for (id, step) in steps.enumerate() {
+            let params = json!({"_meta": meta, "name": "ledger_run", "arguments": {"steps": [step]}});
+            let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+            input.write_all(format!("{message}\n").as_bytes()).unwrap();
+        }
+    }
+
+    fn said(&mut self) -> Value {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        answer["result"]["structuredContent"]["said"][0].clone()
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn f17_kill_9_during_kv_write() {
+    const BYTES: usize = 50_000;
+    let plugins = Plugins::new().fixture("ledger");
+    let config = plugins.scratch().join("host.toml");
+    fs::write(&config, "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n").unwrap();
+    let value = |n: usize| char::from(b'a' + u8::try_from(n % 26).unwrap()).to_string().repeat(BYTES);
+    let write = |n: usize| json!({"do": "set", "key": "k", "value": value(n)});
+    let mut known = Value::Null;
+    for round in 0..20 {
+        let mut host = Process::start(&config);
+        host.send(std::iter::once(json!({"do": "get", "key": "k"})));
+        let found = host.said();
+        let whole = (0..26).any(|n| found == value(n)) || (round == 0 && found == Value::Null);
+        assert!(whole, "round {round}: {} bytes", found.as_str().map_or(0, str::len));
+        assert!(known.is_null() || !found.is_null(), "round {round}: what was there is gone");
+        // One has been answered, and so it is there; the others are on their way.
+        host.send((0..8 + round).map(|n| write(round * 7 + n)));
+        assert_eq!(host.said(), true);
+        known = found;
+        host.kill();
+    }
 }

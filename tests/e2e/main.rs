@@ -11,6 +11,7 @@ mod http_sse;
 mod loading;
 mod modern;
 mod plain;
+mod postgres;
 mod protocol;
 mod questions;
 mod resuming;

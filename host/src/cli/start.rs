@@ -119,6 +119,7 @@ fn task_store(config: &Config, limits: &Limits, clock: &Clock) -> Arc<dyn Store>
 
 /// Creates a database that does not exist yet, where the operator says from what.
 fn create(database: &Database) -> anyhow::Result<()> {
+    let Database::Sqlite(database) = database else { return Ok(()) };
     let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
     let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
     if let Some(folder) = database.path.parent() {

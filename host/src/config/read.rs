@@ -1,18 +1,17 @@
 //! From the text of `cofferdam.toml` to a `Config` that holds together.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
+use super::databases::databases;
 use super::keys;
-use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Http, Listen, Log, LogFormat, TaskStore, Tasks};
 use crate::limits::Limits;
-use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
+use crate::manifest::{Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest};
 
-const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
 const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -62,7 +61,8 @@ pub(super) fn not_utf8(bytes: &[u8], good: usize, file: &str) -> ConfigError {
     ConfigError::at(file, Place::of(text, good), "not valid TOML: this is not UTF-8 text")
 }
 
-fn path(field: &Field<'_>, expected: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
+/// A path, from the configuration's folder on.
+pub(super) fn path(field: &Field<'_>, expected: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
     let text = field.text(expected)?;
     if text.starts_with('~') {
         return Err(field.wrong(expected).with_help("~ is not expanded: write the folder in full"));
@@ -139,22 +139,6 @@ fn address_help(text: &str) -> Option<String> {
         ("" | "*", _) => Some(format!("write \"127.0.0.1:{port}\" for this machine only, or \"0.0.0.0:{port}\" for all")),
         _ => Some(format!("write an address of this machine, or \"0.0.0.0:{port}\" for all; names go into allowed_hosts of [http]")),
     }
-}
-
-fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Database>, ConfigError> {
-    let mut databases = BTreeMap::new();
-    let script = "a file with SQL text such as \"data/main.sql\"";
-    for (field, database) in table.named_sections()? {
-        if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()))));
-        }
-        let engine = database.require("engine", "engine = \"sqlite\"")?.choice(ENGINES)?;
-        let example = format!("path = \"data/{}.db\"", field.key());
-        let file = path(&database.require("path", &example)?, "a file such as \"data/main.db\"", folder)?;
-        let init = database.get("init").map(|field| path(&field, script, folder)).transpose()?;
-        databases.insert(field.key().to_owned(), Database { engine, path: file, init });
-    }
-    Ok(databases)
 }
 
 fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {

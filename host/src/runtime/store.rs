@@ -6,7 +6,7 @@ use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
 use crate::caps::host::{HostView, write_log};
-use crate::caps::sql::{SqlCap, SqlView};
+use crate::caps::sql::{SqlCap, SqlView, Transactions};
 use crate::clock::Clock;
 use crate::limits::Limits;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub(super) struct CallState {
     client: Option<ClientChannel>,
     limits: Arc<Limits>,
     table: ResourceTable,
+    transactions: Transactions,
     // Made when the guest first touches WASI, since most never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -53,6 +54,7 @@ impl CallState {
             client: None,
             limits,
             table,
+            transactions: Transactions::default(),
             wasi: None,
         }
     }
@@ -75,7 +77,7 @@ impl CallState {
     }
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {
-        SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+        SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget, table: &mut self.table, transactions: &mut self.transactions }
     }
 
     /// Hands what the guest printed to the log.

@@ -1,38 +1,55 @@
 //! `cofferdam:mcp/sql`: databases that the operator named and the manifest grants.
 
+mod database;
+mod declared;
 pub mod model;
+mod parameters;
+pub mod password;
+pub mod postgres;
 pub mod sqlite;
+mod transaction;
 mod wire;
+mod writer;
 
 use super::budget::Budget;
-use crate::config::{Database, Engine};
+use crate::config::Database;
 use crate::grants::SqlGrant;
 use crate::limits::Limits;
+use crate::wit::TransactionHandle;
 use crate::wit::cofferdam::mcp::sql as wit;
+use database::SqlDatabase;
 use model::{Access, SqlError, SqlLimits};
-use sqlite::SqliteDatabase;
+use password::{Passwords, no_passwords};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wasmtime::component::{HasData, Linker};
+pub use transaction::Transactions;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 /// The databases of this host: one per process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sql {
     databases: BTreeMap<String, Database>,
     limits: Arc<Limits>,
+    passwords: Passwords,
 }
 
 /// Databases that a binding was granted, each with a pool of its own: what one plugin does to its connections is nobody else's trouble.
 #[derive(Debug)]
 pub struct SqlCap {
-    databases: BTreeMap<String, SqliteDatabase>,
+    databases: BTreeMap<String, SqlDatabase>,
 }
 
 impl Sql {
     /// Takes the operator's databases; nothing is opened yet.
     #[must_use]
     pub fn new(databases: &BTreeMap<String, Database>, limits: &Arc<Limits>) -> Self {
-        Self { databases: databases.clone(), limits: Arc::clone(limits) }
+        Self { databases: databases.clone(), limits: Arc::clone(limits), passwords: no_passwords() }
+    }
+
+    /// Says where passwords of databases come from.
+    #[must_use]
+    pub fn with_passwords(self, passwords: Passwords) -> Self {
+        Self { passwords, ..self }
     }
 
     /// What a binding was granted; none when that is nothing.
@@ -44,10 +61,8 @@ impl Sql {
                 crate::grants::Access::Read => Access::Read,
                 crate::grants::Access::Write => Access::Write,
             };
-            let database = match database.engine {
-                Engine::Sqlite => SqliteDatabase::open(&database.path, access, self.limits(grant))?,
-            };
-            databases.insert(name.clone(), database);
+            let opened = SqlDatabase::open(name, database, access, self.limits(grant), &self.passwords)?;
+            databases.insert(name.clone(), opened);
         }
         Ok((!databases.is_empty()).then_some(SqlCap { databases }))
     }
@@ -61,6 +76,7 @@ impl Sql {
             statement_bytes_max: limits.sql_statement_bytes_max,
             parameters_max: limits.sql_parameters_max,
             statement_time_max: grant.statement_time_max,
+            transaction_time_max: limits.sql_transaction_time_max,
             wait_max: limits.sql_wait_max,
             connections_max: limits.sql_connections_max,
         }
@@ -73,11 +89,15 @@ pub struct SqlView<'a> {
     pub cap: Option<&'a SqlCap>,
     /// What the call may still take.
     pub budget: &'a mut Budget,
+    /// The call's handles.
+    pub table: &'a mut ResourceTable,
+    /// The transactions that it has open.
+    pub transactions: &'a mut Transactions,
 }
 
-impl SqlView<'_> {
+impl<'a> SqlView<'a> {
     /// A name that was not granted is like one that does not exist.
-    fn database(&self, name: &str) -> Result<&SqliteDatabase, SqlError> {
+    fn database(&self, name: &str) -> Result<&'a SqlDatabase, SqlError> {
         self.cap.and_then(|cap| cap.databases.get(name)).ok_or_else(|| self.denied(name))
     }
 
@@ -95,7 +115,7 @@ impl wit::Host for SqlView<'_> {
         self.budget.charge_host_call()?;
         let granted = self.cap.iter().flat_map(|cap| &cap.databases);
         Ok(granted
-            .map(|(name, database)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: database.access().into() })
+            .map(|(name, database)| wit::Database { name: name.clone(), engine: database.engine(), access: database.access().into() })
             .collect())
     }
 
@@ -108,7 +128,10 @@ impl wit::Host for SqlView<'_> {
     ) -> wasmtime::Result<Result<wit::ResultSet, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.query(statement, parameters, options.into(), deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.query(statement, parameters, options.into(), deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(Into::into).map_err(Into::into))
     }
 
@@ -120,15 +143,25 @@ impl wit::Host for SqlView<'_> {
     ) -> wasmtime::Result<Result<wit::Changes, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.execute(statement, parameters, deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.execute(statement, parameters, deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(Into::into).map_err(Into::into))
     }
 
     async fn schema(&mut self, database: String, table: Option<String>) -> wasmtime::Result<Result<Vec<wit::TableInfo>, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.schema(table, deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.schema(table, deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(|tables| tables.into_iter().map(Into::into).collect()).map_err(Into::into))
+    }
+
+    async fn begin(&mut self, database: String) -> wasmtime::Result<Result<Resource<TransactionHandle>, wit::Error>> {
+        self.begin_transaction(database).await
     }
 }
 

@@ -64,7 +64,7 @@ impl Host {
         let engine =
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let code = CodeCache::open(&engine, &config.state);
-        let sql = Sql::new(&config.databases, &limits);
+        let sql = Sql::new(&config.databases, &limits).migrated();
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
         let loader = Loader { engine, code, sql, offered, changes: Arc::clone(&changes), limits: limits_of_loader, clock: clock.clone() };
@@ -120,11 +120,11 @@ fn task_store(config: &Config, limits: &Limits, clock: &Clock) -> Arc<dyn Store>
 /// Creates a database that does not exist yet, where the operator says from what.
 fn create(database: &Database) -> anyhow::Result<()> {
     let Database::Sqlite(database) = database else { return Ok(()) };
-    let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
-    let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
-    if let Some(folder) = database.path.parent() {
+    if let Some(folder) = database.path.parent().filter(|_| database.init.is_some() || database.migrations.is_some()) {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
+    let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
+    let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
     sqlite::create_from_sql(&database.path, &text)?;
     Ok(())
 }

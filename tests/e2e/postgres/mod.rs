@@ -3,6 +3,8 @@
 
 mod faults;
 mod refusals;
+mod schemas;
+mod transactions;
 mod values;
 
 use serde_json::{Value, json};

@@ -31,6 +31,8 @@ pub struct Sql {
     databases: BTreeMap<String, Database>,
     limits: Arc<Limits>,
     passwords: Passwords,
+    /// Databases that cannot be used, and why.
+    refused: BTreeMap<String, String>,
 }
 
 /// Databases that a binding was granted, each with a pool of its own: what one plugin does to its connections is nobody else's trouble.
@@ -43,7 +45,22 @@ impl Sql {
     /// Takes the operator's databases; nothing is opened yet.
     #[must_use]
     pub fn new(databases: &BTreeMap<String, Database>, limits: &Arc<Limits>) -> Self {
-        Self { databases: databases.clone(), limits: Arc::clone(limits), passwords: no_passwords() }
+        Self { databases: databases.clone(), limits: Arc::clone(limits), passwords: no_passwords(), refused: BTreeMap::new() }
+    }
+
+    /// Brings the databases up to date whose operator has a folder of migrations. One where that fails is offered to nobody; the others
+    /// are as they were.
+    #[must_use]
+    pub fn migrated(mut self) -> Self {
+        for (name, database) in &self.databases {
+            let Database::Sqlite(file) = database else { continue };
+            let Some(folder) = &file.migrations else { continue };
+            if let Err(error) = sqlite::migrate(&file.path, folder) {
+                tracing::error!(database = name, %error, "the database is refused");
+                self.refused.insert(name.clone(), error.to_string());
+            }
+        }
+        self
     }
 
     /// Says where passwords of databases come from.
@@ -57,6 +74,9 @@ impl Sql {
         let mut databases = BTreeMap::new();
         for (name, grant) in grants {
             let database = self.databases.get(name).ok_or_else(|| SqlError::Denied(format!("there is no database {name:?}")))?;
+            if let Some(why) = self.refused.get(name) {
+                return Err(SqlError::Unavailable(format!("the database {name:?} is refused: {why}")));
+            }
             let access = match grant.access {
                 crate::grants::Access::Read => Access::Read,
                 crate::grants::Access::Write => Access::Write,

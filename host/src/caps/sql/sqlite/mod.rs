@@ -2,7 +2,7 @@
 //!
 //! In reading order: `pool` (threads and waiting), `run` (one statement), `transaction` (several), `screen` (the first look), `authorizer` and `connection` (what
 //! holds it), `stop` (what ends it), `binding` and `rows` (values in and out), `failure` (errors), `schema` with `definition` and
-//! `tokens` (descriptions), `create` (databases from scripts).
+//! `tokens` (descriptions), `create` (databases from scripts) and `migrate` (their changes).
 
 mod authorizer;
 mod binding;
@@ -10,6 +10,7 @@ mod connection;
 mod create;
 mod definition;
 mod failure;
+mod migrate;
 mod pool;
 mod rows;
 mod run;
@@ -22,6 +23,7 @@ mod tokens;
 mod transaction;
 
 pub use create::create_from_sql;
+pub use migrate::migrate;
 pub(super) use transaction::SqliteTransaction;
 
 use super::model::{Access, Changes, QueryOptions, ResultSet, SqlError, SqlLimits, TableInfo};

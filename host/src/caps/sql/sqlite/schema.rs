@@ -14,6 +14,7 @@ pub(super) fn describe(connection: &Connection, table: Option<&str>, limits: &Sq
         "SELECT l.name, l.type, coalesce(s.sql, '') FROM pragma_table_list l
          LEFT JOIN sqlite_schema s ON s.name = l.name AND s.type IN ('table', 'view')
          WHERE l.schema = 'main' AND l.type IN ('table', 'view', 'virtual') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+         AND l.name <> 'cofferdam_migrations' COLLATE NOCASE
          AND (?1 IS NULL OR l.name = ?1 COLLATE NOCASE) ORDER BY l.name",
     )?;
     let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;

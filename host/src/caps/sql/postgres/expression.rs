@@ -43,9 +43,11 @@ fn type_end(tokens: &[Token<'_>], start: usize) -> Option<usize> {
     let mut end = tokens.get(start).filter(|token| matches!(token.kind, Kind::Word | Kind::Quoted))?.end();
     let mut rest = tokens.get(start + 1..)?.iter().peekable();
     while let Some(token) = rest.peek() {
-        if token.is_any(MORE) || token.is_symbol("[") || token.is_symbol("]") {
+        if token.is_any(MORE) {
             end = token.end();
             rest.next();
+        } else if token.is_symbol("[") {
+            end = rest.by_ref().find(|token| token.is_symbol("]"))?.end();
         } else if token.is_symbol("(") && token.start == end {
             end = rest.by_ref().find(|token| token.is_symbol(")"))?.end();
         } else {

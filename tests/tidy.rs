@@ -30,6 +30,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wit_parser", &["runtime"]),
     ("wit_component", &["runtime"]),
     ("rusqlite", &["caps", "tasks"]),
+    ("tokio_postgres", &["caps"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
 ];

@@ -27,12 +27,12 @@ const WRITING: &str = "
     UNION ALL SELECT 'the role is a member of ' || r.rolname FROM pg_catalog.pg_auth_members m
       JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles o ON o.oid = m.member WHERE o.rolname = current_user
     UNION ALL SELECT 'the role may write to the table ' || c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
-      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (
+      WHERE CASE WHEN c.relkind IN ('r', 'p', 'v', 'm', 'f') THEN (
         pg_catalog.has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER{maintain}')
-        OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES'))
+        OR pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE, REFERENCES')) ELSE false END
       AND NOT (c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relname = 'pg_settings')
     UNION ALL SELECT 'the role may advance the sequence ' || c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
-      WHERE c.relkind = 'S' AND pg_catalog.has_sequence_privilege(c.oid, 'USAGE, UPDATE')
+      WHERE CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'USAGE, UPDATE') ELSE false END
     UNION ALL SELECT 'the role may create tables in the schema ' || n.nspname FROM pg_catalog.pg_namespace n
       WHERE pg_catalog.has_schema_privilege(n.oid, 'CREATE')
     UNION ALL SELECT 'the role may create schemas in the database'

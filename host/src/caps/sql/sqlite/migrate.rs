@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The host's own table.
@@ -35,8 +37,18 @@ pub fn migrate(path: &Path, folder: &Path) -> Result<usize, SqlError> {
         .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true).map(drop))
         .and_then(|()| connection.execute_batch("PRAGMA journal_mode = WAL;"));
     prepared.map_err(|error| unusable(&error))?;
+    // Whether a migration runs: it is in a transaction already, which it may neither end nor leave.
+    let within = Arc::<AtomicBool>::default();
+    let seen = Arc::clone(&within);
+    let rule = move |context: AuthContext<'_>| match context.action {
+        AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } if seen.load(Ordering::Relaxed) => {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    };
+    connection.authorizer(Some(rule)).map_err(|error| unusable(&error))?;
     let mut applied = 0;
-    while step(&mut connection, &wanted)? {
+    while step(&mut connection, &within, &wanted)? {
         applied += 1;
     }
     Ok(applied)
@@ -71,7 +83,7 @@ fn read(folder: &Path) -> Result<BTreeMap<u32, Migration>, SqlError> {
 }
 
 /// Takes the next step, if there is one. Every step looks anew, within its transaction: another host may have been faster.
-fn step(connection: &mut Connection, wanted: &BTreeMap<u32, Migration>) -> Result<bool, SqlError> {
+fn step(connection: &mut Connection, within: &AtomicBool, wanted: &BTreeMap<u32, Migration>) -> Result<bool, SqlError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| unusable(&error))?;
     let table = format!("CREATE TABLE IF NOT EXISTS {TABLE}(number INTEGER PRIMARY KEY, file TEXT NOT NULL, digest TEXT NOT NULL)");
     transaction.execute_batch(&table).map_err(|error| unusable(&error))?;
@@ -93,7 +105,7 @@ fn step(connection: &mut Connection, wanted: &BTreeMap<u32, Migration>) -> Resul
         let text = format!("the migration {} comes before {file}, which has been applied: give it a number above {last}", next.file);
         return Err(invalid(text));
     }
-    apply(&transaction, *number, next)?;
+    apply(&transaction, within, *number, next)?;
     transaction.commit().map_err(|error| invalid(format!("the migration {} failed: {error}", next.file)))?;
     tracing::info!(migration = next.file, "a migration was applied");
     Ok(true)
@@ -105,16 +117,12 @@ fn applied(connection: &Connection) -> rusqlite::Result<BTreeMap<u32, (String, S
     rows.collect()
 }
 
-/// Runs one file. It is in a transaction already, which it may neither end nor leave.
-fn apply(connection: &Connection, number: u32, migration: &Migration) -> Result<(), SqlError> {
-    let within = |context: AuthContext<'_>| match context.action {
-        AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
-        _ => Authorization::Allow,
-    };
+/// Runs one file.
+fn apply(connection: &Connection, within: &AtomicBool, number: u32, migration: &Migration) -> Result<(), SqlError> {
     let run = || {
-        connection.authorizer(Some(within))?;
+        within.store(true, Ordering::Relaxed);
         let run = connection.execute_batch(&migration.text);
-        connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        within.store(false, Ordering::Relaxed);
         run?;
         let record = format!("INSERT INTO {TABLE}(number, file, digest) VALUES (?1, ?2, ?3)");
         connection.execute(&record, (number, &migration.file, &migration.digest)).map(drop)

@@ -32,6 +32,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("wit_component", &["runtime"]),
     ("rusqlite", &["caps", "tasks"]),
     ("cap_std", &["caps"]),
+    ("tokio_postgres", &["caps"]),
     ("anyhow", &["cli"]),
     ("clap", &["cli"]),
 ];

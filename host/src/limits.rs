@@ -250,6 +250,8 @@ limits! {
     sql_parameters_max: usize = 1_000;
     /// One statement, from the moment that it has a connection.
     sql_statement_time_max: Duration = Duration::from_secs(5);
+    /// One transaction of several statements, from its beginning; then it is rolled back, and its locks are others'.
+    sql_transaction_time_max: Duration = Duration::from_secs(10);
     /// How long a statement waits for a connection, or for another writer.
     sql_wait_max: Duration = Duration::from_secs(2);
     /// Connections to one database for one plugin.

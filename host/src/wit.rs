@@ -4,6 +4,10 @@
 //! the interfaces one by one, and `caps` links the imports one by one, as they are granted.
 #![allow(missing_docs, unreachable_pub, reason = "generated; the documentation is in wit/")]
 
+/// What a guest's handle of a transaction stands for: its number among those of the call, which has the transaction itself.
+#[derive(Debug)]
+pub struct TransactionHandle(pub u32);
+
 wasmtime::component::bindgen!({
     world: "plugin",
     path: "../wit",
@@ -23,8 +27,14 @@ wasmtime::component::bindgen!({
         "cofferdam:mcp/keyvalue.compare-and-swap": async | trappable,
         // A secret may be a program's output.
         "cofferdam:mcp/secrets.reveal": async | trappable,
+        "cofferdam:mcp/sql.begin": async | trappable,
+        "cofferdam:mcp/sql.[method]transaction.query": async | trappable,
+        "cofferdam:mcp/sql.[method]transaction.execute": async | trappable,
+        "cofferdam:mcp/sql.[method]transaction.commit": async | trappable,
+        "cofferdam:mcp/sql.[method]transaction.rollback": async | trappable,
         default: trappable,
     },
+    with: { "cofferdam:mcp/sql.transaction": TransactionHandle },
     exports: { default: async },
     ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -20,6 +20,7 @@ mod modern;
 mod notes;
 mod packages;
 mod plain;
+mod postgres;
 mod protocol;
 mod questions;
 mod resuming;

@@ -3,7 +3,9 @@
 use crate::upstream::Loopback;
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Egress, Engine, Folder, Http, KeyValueConfig, KeyValueStore, NamedSecret, TaskStore, Tasks};
+use cofferdam::config::{
+    Config, Database, Egress, Folder, Http, KeyValueConfig, KeyValueStore, NamedSecret, PostgresServer, SqliteFile, TaskStore, Tasks,
+};
 use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
@@ -138,7 +140,14 @@ impl Plugins {
         let init = self.folder.path().join(format!("{name}.sql"));
         std::fs::write(&init, sql).expect("the SQL text");
         let path = self.folder.path().join(format!("{name}.db"));
-        self.databases.push((name.to_owned(), Database { engine: Engine::Sqlite, path, init: Some(init) }));
+        self.databases.push((name.to_owned(), Database::Sqlite(SqliteFile { path, init: Some(init), migrations: None })));
+        self
+    }
+
+    /// Offers a database of a PostgreSQL server.
+    #[must_use]
+    pub fn postgres(mut self, name: &str, server: PostgresServer) -> Self {
+        self.databases.push((name.to_owned(), Database::Postgresql(server)));
         self
     }
 
@@ -350,6 +359,7 @@ impl Plugins {
             drain_time_max.as_millis(),
         );
         for (name, database) in &self.databases {
+            let Database::Sqlite(database) = database else { continue };
             let init = database.init.as_deref().unwrap_or(&database.path);
             text += &format!("[databases.{name}]\nengine = \"sqlite\"\npath = {:?}\ninit = {init:?}\n", database.path);
         }

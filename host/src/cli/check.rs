@@ -4,7 +4,7 @@ use super::findings::Findings;
 use super::scratch::Scratch;
 use super::start::Host;
 use super::{Options, USAGE, print, print_json, say};
-use crate::config::{self, Config, TaskStore};
+use crate::config::{self, Config, Database, TaskStore};
 use crate::registry::{Finding, Severity};
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -69,8 +69,11 @@ fn host(mut config: Config, scratch: &Scratch) -> anyhow::Result<Host> {
     let code = std::mem::replace(&mut config.state, scratch.path().join("state"));
     config.tasks.store = TaskStore::Memory;
     for (name, database) in &mut config.databases {
-        if database.init.is_some() && !database.path.exists() {
-            database.path = scratch.path().join(format!("{name}.db"));
+        // What would be created or changed is left as it is: `check` looks at a database of its own.
+        if let Database::Sqlite(file) = database
+            && (file.migrations.is_some() || file.init.is_some() && !file.path.exists())
+        {
+            file.path = scratch.path().join(format!("{name}.db"));
         }
     }
     Host::with_code_in(&config, &code)

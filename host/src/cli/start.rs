@@ -64,7 +64,7 @@ pub struct Host {
 impl Host {
     /// Starts the engine and opens what the configuration names.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
-        Self::with_resolver(config, Arc::new(SystemResolver::new(config.limits.http_lookups_max)))
+        Self::with_resolver(config, system_resolver(config))
     }
 
     /// The same, with somebody else who knows the addresses of names that plugins call.
@@ -74,7 +74,7 @@ impl Host {
 
     /// The same, with compiled code in another folder than everything else.
     pub(super) fn with_code_in(config: &Config, code: &Path) -> anyhow::Result<Self> {
-        Self::with(config, code, Arc::new(SystemResolver))
+        Self::with(config, code, system_resolver(config))
     }
 
     fn with(config: &Config, code: &Path, resolver: Arc<dyn Resolve>) -> anyhow::Result<Self> {
@@ -87,7 +87,7 @@ impl Host {
             Engine::new(&limits).map_err(|error| anyhow::anyhow!("{error:#}")).context("the WebAssembly engine could not start")?;
         let secrets = secrets(config);
         let code = CodeCache::open(&engine, code);
-        let sql = Sql::new(&config.databases, &limits);
+        let sql = Sql::new(&config.databases, &limits).with_secrets(&secrets).migrated();
         let (private, ca) = (config.egress.private.clone(), config.egress.ca.as_deref());
         let egress = Egress::new(private, ca, resolver, Arc::clone(&limits)).map_err(|error| anyhow::anyhow!("[egress] ca: {error}"))?;
         let http = Arc::new(Http::new(Arc::new(egress), secrets.clone(), &limits));
@@ -159,6 +159,11 @@ impl Host {
     }
 }
 
+/// What this machine knows of names.
+fn system_resolver(config: &Config) -> Arc<dyn Resolve> {
+    Arc::new(SystemResolver::new(config.limits.http_lookups_max))
+}
+
 /// Where tasks are kept. A file that cannot be used costs their survival, not the host.
 fn task_store(config: &Config, limits: &Limits, clock: &Clock) -> Arc<dyn Store> {
     if config.tasks.store == TaskStore::Sqlite {
@@ -178,11 +183,12 @@ pub(super) fn secrets(config: &Config) -> Secrets {
 
 /// Creates a database that does not exist yet, where the operator says from what.
 fn create(database: &Database) -> anyhow::Result<()> {
-    let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
-    let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
-    if let Some(folder) = database.path.parent() {
+    let Database::Sqlite(database) = database else { return Ok(()) };
+    if let Some(folder) = database.path.parent().filter(|_| database.init.is_some() || database.migrations.is_some()) {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
+    let Some(init) = database.init.as_ref().filter(|_| !database.path.exists()) else { return Ok(()) };
+    let text = std::fs::read_to_string(init).with_context(|| init.display().to_string())?;
     sqlite::create_from_sql(&database.path, &text)?;
     Ok(())
 }

@@ -6,6 +6,17 @@ pub(crate) const SHAPE: Shape = Shape { sections: SECTIONS, other: ("a plugin's 
 
 const AUTHORS: &[&str] = &["name", "version", "description", "component", "prefix", "build", "grants"];
 
+const LOGIN: &[Key] = &[
+    Key::required("user", Kind::Text, "The role.", "\"main_read\""),
+    Key::new(
+        "password",
+        Kind::Text,
+        "The secret that is its password. Without one the server has to trust the host as it is.",
+        "none",
+        "\"${secret:main-read}\"",
+    ),
+];
+
 const SECTIONS: &[Section] = &[
     Section::new(
         "",
@@ -88,15 +99,46 @@ const SECTIONS: &[Section] = &[
         "databases.<database>",
         "One database.",
         &[
-            Key::required("engine", Kind::Choice(&["sqlite"]), "What runs it.", "\"sqlite\""),
-            Key::required("path", Kind::Text, "Its file.", "\"data/main.db\""),
+            Key::required("engine", Kind::Choice(&["sqlite", "postgresql"]), "What runs it.", "\"sqlite\""),
+            Key::new("path", Kind::Text, "SQLite: its file. Needed there.", "none", "\"data/main.db\""),
             Key::new(
                 "init",
                 Kind::Text,
-                "A file with SQL text that creates the database when its file does not exist.",
+                "SQLite: a file with SQL text that creates the database when its file does not exist.",
                 "none",
                 "\"data/main.sql\"",
             ),
+            Key::new(
+                "migrations",
+                Kind::Text,
+                "SQLite: a folder with the changes of its schema, `001_name.sql`, `002_name.sql` and so on. Each runs once, in their order, \
+                 when the host starts.",
+                "none",
+                "\"data/migrations\"",
+            ),
+            Key::new(
+                "url",
+                Kind::Text,
+                "PostgreSQL: host, port and database, without a user. A Unix socket's folder is written with `%2F` for its slashes. Needed there.",
+                "none",
+                "\"postgres://db.example.com:5432/main\"",
+            ),
+            Key::new(
+                "tls",
+                Kind::Choice(&["require", "off"]),
+                "PostgreSQL: whether the connection is encrypted and the server's certificate checked. `off` only for this machine.",
+                "`\"require\"`",
+                "\"off\"",
+            ),
+            Key::new(
+                "ca",
+                Kind::Text,
+                "PostgreSQL: a file with certificates (PEM) that are trusted beside the operating system's.",
+                "none",
+                "\"ca.pem\"",
+            ),
+            Key::section("read"),
+            Key::section("write"),
         ],
     ),
     Section::new("secrets", "Secrets, by the names that manifests and this document have for them. Their texts stand nowhere here.", &[]),
@@ -170,6 +212,17 @@ const SECTIONS: &[Section] = &[
             "`\"sqlite\"`",
             "\"memory\"",
         )],
+    ),
+    Section::new(
+        "databases.<database>.read",
+        "PostgreSQL: the login of plugins with `access = \"read\"`. The host does not use it when it can do more than read.",
+        LOGIN,
+    ),
+    Section::new(
+        "databases.<database>.write",
+        "PostgreSQL: the login of plugins with `access = \"write\"`. The host does not use it when it is a superuser, or can reach the \
+         server's files.",
+        LOGIN,
     ),
     Section::new(
         "tasks",

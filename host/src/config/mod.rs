@@ -1,6 +1,7 @@
 //! The operator's document, `cofferdam.toml`: where to listen, who may call, which databases there are, which limits hold. Without one,
 //! everything has a safe default for one machine.
 
+mod databases;
 mod egress;
 mod hosts;
 mod keys;
@@ -16,6 +17,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use self::databases::{Database, Login, PostgresServer, ServerHost, SqliteFile};
 pub use self::egress::Egress;
 pub use self::hosts::{AllowedHost, AllowedOrigin};
 pub(crate) use self::keys::SHAPE;
@@ -86,17 +88,6 @@ pub struct Http {
     pub allowed_origins: Vec<AllowedOrigin>,
     /// `legacy_sse`: whether the transport of 2024-11-05, with its two endpoints, is served as well.
     pub legacy_sse: bool,
-}
-
-/// A database that manifests can ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
-    /// What runs it.
-    pub engine: Engine,
-    /// Its file.
-    pub path: PathBuf,
-    /// SQL text that creates it when its file does not exist.
-    pub init: Option<PathBuf>,
 }
 
 /// Where the records of tasks are kept.
@@ -220,7 +211,7 @@ impl Config {
     /// What manifests can ask for.
     #[must_use]
     pub fn offered(&self) -> Offered {
-        let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
+        let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine()));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
         let folders = self.folders.iter().map(|(name, folder)| (name.clone(), OfferedFolder { write: folder.write }));
         Offered {

@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
 
-use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use super::databases::databases;
+use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Http, Listen, Log, LogFormat, TaskStore, Tasks};
 use super::{keys, storage};
 use crate::grants::Ceiling;
 use crate::ids::PluginName;
 use crate::limits::Limits;
 use crate::manifest::{
-    Consequences, DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, all_findings, capabilities, closest,
-    config_values, is_database_name, quoted,
+    Consequences, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, all_findings, capabilities, closest, config_values,
 };
 
-const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
 const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -99,6 +98,7 @@ pub(super) fn not_utf8(bytes: &[u8], good: usize, file: &str) -> ConfigError {
     ConfigError::at(file, Place::of(text, good), "not valid TOML: this is not UTF-8 text")
 }
 
+/// A path, from the configuration's folder on.
 pub(super) fn path(field: &Field<'_>, expected: &str, folder: &Path) -> Result<PathBuf, ConfigError> {
     let text = field.text(expected)?;
     if text.starts_with('~') {
@@ -183,22 +183,6 @@ fn address_help(text: &str) -> Option<String> {
         ("" | "*", _) => Some(format!("write \"127.0.0.1:{port}\" for this machine only, or \"0.0.0.0:{port}\" for all")),
         _ => Some(format!("write an address of this machine, or \"0.0.0.0:{port}\" for all; names go into allowed_hosts of [http]")),
     }
-}
-
-fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Database>, ConfigError> {
-    let mut databases = BTreeMap::new();
-    let script = "a file with SQL text such as \"data/main.sql\"";
-    for (field, database) in table.named_sections()? {
-        if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
-        }
-        let engine = database.require("engine", "engine = \"sqlite\"")?.choice(ENGINES)?;
-        let example = format!("path = \"data/{}.db\"", field.key());
-        let file = path(&database.require("path", &example)?, "a file such as \"data/main.db\"", folder)?;
-        let init = database.get("init").map(|field| path(&field, script, folder)).transpose()?;
-        databases.insert(field.key().to_owned(), Database { engine, path: file, init });
-    }
-    Ok(databases)
 }
 
 fn ceiling(table: &Table<'_>) -> Result<Ceiling, ConfigError> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::{Config, Egress, LogFormat, TaskStore};
+use super::{Config, Database, LogFormat, TaskStore};
 use crate::limits::Limits;
 use crate::manifest::golden;
 
@@ -53,8 +53,9 @@ fn a_named_file_has_to_exist_and_its_folder_is_where_paths_begin() {
     let config = Config::load(Some(&file)).unwrap();
     assert_eq!(config.plugins, folder.path().join("p"));
     assert_eq!(config.state, folder.path().join(".cofferdam"));
-    assert_eq!(config.databases["main"].path, PathBuf::from("/srv/main.db"));
-    assert_eq!(config.databases["main"].init, Some(folder.path().join("sql/main.sql")));
+    let Database::Sqlite(main) = &config.databases["main"] else { panic!("SQLite") };
+    assert_eq!(main.path, PathBuf::from("/srv/main.db"));
+    assert_eq!(main.init, Some(folder.path().join("sql/main.sql")));
     assert_eq!(config.offered().databases.len(), 1);
 }
 

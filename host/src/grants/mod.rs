@@ -33,12 +33,15 @@ pub type GrantError = DocumentError;
 pub enum Engine {
     /// SQLite, in a file of the host.
     Sqlite,
+    /// PostgreSQL, a server.
+    Postgresql,
 }
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Sqlite => "sqlite",
+            Self::Postgresql => "postgresql",
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::caps::http::{self, CallQuota, HttpCap, HttpView};
 use crate::caps::keyvalue::{KeyValueCap, KeyValueView};
 use crate::caps::log::{LogRate, LogView};
 use crate::caps::secrets::{SecretsCap, SecretsView};
-use crate::caps::sql::{SqlCap, SqlView};
+use crate::caps::sql::{SqlCap, SqlView, Transactions};
 use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::secrets::CallSecrets;
@@ -50,6 +50,7 @@ pub(super) struct CallState {
     limits: Arc<Limits>,
     table: ResourceTable,
     files: Handles,
+    transactions: Transactions,
     // Made when the guest first touches WASI, since most never do.
     wasi: Option<Box<Wasi>>,
 }
@@ -76,6 +77,7 @@ impl CallState {
             limits,
             table,
             files: Handles::default(),
+            transactions: Transactions::default(),
             wasi: None,
         }
     }
@@ -122,7 +124,7 @@ impl CallState {
     }
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {
-        SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+        SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget, table: &mut self.table, transactions: &mut self.transactions }
     }
 
     pub(super) fn keyvalue(&mut self) -> KeyValueView<'_> {

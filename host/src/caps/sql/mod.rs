@@ -1,38 +1,71 @@
 //! `cofferdam:mcp/sql`: databases that the operator named and the manifest grants.
 
+mod database;
+mod declared;
 pub mod model;
+mod parameters;
+pub mod postgres;
 pub mod sqlite;
+mod transaction;
 mod wire;
+mod writer;
 
 use super::budget::Budget;
-use crate::config::{Database, Engine};
+use crate::config::Database;
 use crate::grants::SqlGrant;
 use crate::limits::Limits;
+use crate::secrets::Secrets;
+use crate::wit::TransactionHandle;
 use crate::wit::cofferdam::mcp::sql as wit;
+use database::SqlDatabase;
 use model::{Access, SqlError, SqlLimits};
-use sqlite::SqliteDatabase;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wasmtime::component::{HasData, Linker};
+pub use transaction::Transactions;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 
 /// The databases of this host: one per process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sql {
     databases: BTreeMap<String, Database>,
     limits: Arc<Limits>,
+    secrets: Secrets,
+    /// Databases that cannot be used, and why.
+    refused: BTreeMap<String, String>,
 }
 
 /// Databases that a binding was granted, each with a pool of its own: what one plugin does to its connections is nobody else's trouble.
 #[derive(Debug)]
 pub struct SqlCap {
-    databases: BTreeMap<String, SqliteDatabase>,
+    databases: BTreeMap<String, SqlDatabase>,
 }
 
 impl Sql {
     /// Takes the operator's databases; nothing is opened yet.
     #[must_use]
     pub fn new(databases: &BTreeMap<String, Database>, limits: &Arc<Limits>) -> Self {
-        Self { databases: databases.clone(), limits: Arc::clone(limits) }
+        Self { databases: databases.clone(), limits: Arc::clone(limits), secrets: Secrets::default(), refused: BTreeMap::new() }
+    }
+
+    /// Brings the databases up to date whose operator has a folder of migrations. One where that fails is offered to nobody; the others
+    /// are as they were.
+    #[must_use]
+    pub fn migrated(mut self) -> Self {
+        for (name, database) in &self.databases {
+            let Database::Sqlite(file) = database else { continue };
+            let Some(folder) = &file.migrations else { continue };
+            if let Err(error) = sqlite::migrate(&file.path, folder) {
+                tracing::error!(database = name, %error, "the database is refused");
+                self.refused.insert(name.clone(), error.to_string());
+            }
+        }
+        self
+    }
+
+    /// Says where the passwords of databases are.
+    #[must_use]
+    pub fn with_secrets(self, secrets: &Secrets) -> Self {
+        Self { secrets: secrets.clone(), ..self }
     }
 
     /// What a binding was granted; none when that is nothing.
@@ -40,14 +73,15 @@ impl Sql {
         let mut databases = BTreeMap::new();
         for (name, grant) in grants {
             let database = self.databases.get(name).ok_or_else(|| SqlError::Denied(format!("there is no database {name:?}")))?;
+            if let Some(why) = self.refused.get(name) {
+                return Err(SqlError::Unavailable(format!("the database {name:?} is refused: {why}")));
+            }
             let access = match grant.access {
                 crate::grants::Access::Read => Access::Read,
                 crate::grants::Access::Write => Access::Write,
             };
-            let database = match database.engine {
-                Engine::Sqlite => SqliteDatabase::open(&database.path, access, self.limits(grant))?,
-            };
-            databases.insert(name.clone(), database);
+            let opened = SqlDatabase::open(name, database, access, self.limits(grant), &self.secrets)?;
+            databases.insert(name.clone(), opened);
         }
         Ok((!databases.is_empty()).then_some(SqlCap { databases }))
     }
@@ -61,6 +95,7 @@ impl Sql {
             statement_bytes_max: limits.sql_statement_bytes_max,
             parameters_max: limits.sql_parameters_max,
             statement_time_max: grant.statement_time_max,
+            transaction_time_max: limits.sql_transaction_time_max,
             wait_max: limits.sql_wait_max,
             connections_max: limits.sql_connections_max,
         }
@@ -73,11 +108,15 @@ pub struct SqlView<'a> {
     pub cap: Option<&'a SqlCap>,
     /// What the call may still take.
     pub budget: &'a mut Budget,
+    /// The call's handles.
+    pub table: &'a mut ResourceTable,
+    /// The transactions that it has open.
+    pub transactions: &'a mut Transactions,
 }
 
-impl SqlView<'_> {
+impl<'a> SqlView<'a> {
     /// A name that was not granted is like one that does not exist.
-    fn database(&mut self, name: &str) -> Result<&SqliteDatabase, SqlError> {
+    fn database(&mut self, name: &str) -> Result<&'a SqlDatabase, SqlError> {
         let found = self.cap.and_then(|cap| cap.databases.get(name));
         found.ok_or_else(|| self.denied(name))
     }
@@ -94,7 +133,7 @@ impl wit::Host for SqlView<'_> {
         self.budget.charge_host_call()?;
         let granted = self.cap.iter().flat_map(|cap| &cap.databases);
         Ok(granted
-            .map(|(name, database)| wit::Database { name: name.clone(), engine: wit::Engine::Sqlite, access: database.access().into() })
+            .map(|(name, database)| wit::Database { name: name.clone(), engine: database.engine(), access: database.access().into() })
             .collect())
     }
 
@@ -107,7 +146,10 @@ impl wit::Host for SqlView<'_> {
     ) -> wasmtime::Result<Result<wit::ResultSet, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.query(statement, parameters, options.into(), deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.query(statement, parameters, options.into(), deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(Into::into).map_err(Into::into))
     }
 
@@ -119,15 +161,25 @@ impl wit::Host for SqlView<'_> {
     ) -> wasmtime::Result<Result<wit::Changes, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.execute(statement, parameters, deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.execute(statement, parameters, deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(Into::into).map_err(Into::into))
     }
 
     async fn schema(&mut self, database: String, table: Option<String>) -> wasmtime::Result<Result<Vec<wit::TableInfo>, wit::Error>> {
         self.budget.charge_host_call()?;
         let deadline = self.budget.deadline;
-        let result = async { self.database(&database)?.schema(table, deadline).await }.await;
+        let result = match self.database(&database) {
+            Ok(database) => database.schema(table, deadline).await,
+            Err(error) => Err(error),
+        };
         Ok(result.map(|tables| tables.into_iter().map(Into::into).collect()).map_err(Into::into))
+    }
+
+    async fn begin(&mut self, database: String) -> wasmtime::Result<Result<Resource<TransactionHandle>, wit::Error>> {
+        self.begin_transaction(database).await
     }
 }
 

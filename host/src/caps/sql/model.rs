@@ -166,6 +166,26 @@ pub struct TableInfo {
     pub relationships: Vec<Relationship>,
 }
 
+/// What a column, an index or a constraint costs beside its texts when a description is measured.
+const PART_BYTES: usize = 64;
+
+impl TableInfo {
+    /// Roughly what the description takes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let columns = self.columns.iter().map(|c| PART_BYTES + c.name.len() + c.declared_type.len() + text(&c.default_value));
+        let indexes = self.indexes.iter().map(|i| PART_BYTES + i.name.len() + texts(&i.columns));
+        let rules = self.constraints.iter().map(|c| PART_BYTES + text(&c.name) + texts(&c.columns) + text(&c.definition));
+        let references = self.relationships.iter().map(|r| {
+            let actions = r.on_delete.len() + r.on_update.len();
+            PART_BYTES + texts(&r.columns) + r.references_table.len() + texts(&r.references_columns) + actions
+        });
+        PART_BYTES + self.name.len() + columns.chain(indexes).chain(rules).chain(references).sum::<usize>()
+    }
+}
+
 /// Why the database did not do what it was asked. The text is for the outside: it names no path, no address and no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SqlError {
@@ -207,6 +227,8 @@ pub struct SqlLimits {
     pub parameters_max: usize,
     /// One statement, from the moment that it has a connection.
     pub statement_time_max: Duration,
+    /// One transaction, from its beginning to its end.
+    pub transaction_time_max: Duration,
     /// How long a statement waits for a connection, or for another writer.
     pub wait_max: Duration,
     /// Connections of this grant to this database.

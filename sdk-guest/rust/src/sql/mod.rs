@@ -31,10 +31,11 @@
 //! }
 //! ```
 //!
-//! Every statement is a transaction of its own. In a native build, as under `cargo test`, there is no database: every function
+//! Every statement is a transaction of its own, unless it is one of a [`Transaction`]. In a native build, as under `cargo test`, there is no database: every function
 //! returns [`Error::Unavailable`].
 
 mod rows;
+mod transaction;
 
 use crate::bindings::imports::sql as wit;
 use crate::{Failure, RawJson};
@@ -48,6 +49,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use transaction::Transaction;
 pub use wit::{
     Access, Changes, Column, ColumnInfo, ConstraintInfo, ConstraintKind, Cut, Database as Granted, Engine, IndexInfo, QueryOptions,
     Relationship, RowFormat, TableInfo, TableKind,

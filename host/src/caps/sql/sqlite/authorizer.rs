@@ -3,6 +3,7 @@
 //!
 //! Everything that is not allowed here is denied, so that a new feature of SQLite is not a new hole.
 
+use super::migrate::TABLE as MIGRATIONS;
 use super::screen::Class;
 use crate::caps::sql::model::Access;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -252,6 +253,9 @@ impl Rules {
     }
 
     fn verdict(&self, context: &AuthContext<'_>) -> Result<(), String> {
+        if table_of(&context.action).is_some_and(|table| table.eq_ignore_ascii_case(MIGRATIONS)) {
+            return Err(format!("the table {MIGRATIONS} is the host's own"));
+        }
         match context.action {
             AuthAction::Select | AuthAction::Recursive | AuthAction::Read { .. } => Ok(()),
             AuthAction::Function { function_name } => self.function(function_name, context.accessor.is_some()),
@@ -320,6 +324,23 @@ impl Rules {
 
     fn defines(&self) -> bool {
         self.access == Access::Write && self.definition.load(Ordering::Relaxed)
+    }
+}
+
+/// The table that an action is about.
+fn table_of<'a>(action: &AuthAction<'a>) -> Option<&'a str> {
+    match *action {
+        AuthAction::Read { table_name, .. }
+        | AuthAction::Insert { table_name }
+        | AuthAction::Update { table_name, .. }
+        | AuthAction::Delete { table_name }
+        | AuthAction::CreateTable { table_name }
+        | AuthAction::DropTable { table_name }
+        | AuthAction::AlterTable { table_name, .. }
+        | AuthAction::CreateIndex { table_name, .. }
+        | AuthAction::DropIndex { table_name, .. } => Some(table_name),
+        AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => Some(view_name),
+        _ => None,
     }
 }
 

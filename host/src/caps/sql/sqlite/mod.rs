@@ -1,15 +1,17 @@
 //! SQLite behind the `sql` capability: a bounded pool of connections for each grant, on which guests run one statement at a time.
 //!
-//! In reading order: `quick` (what is over at once), `pool` (threads and waiting), `run` (one statement), `screen` (the first look), `authorizer` and `connection` (what
-//! holds it), `stop` (what ends it), `parameters` and `rows` (JSON in and out), `failure` (errors), `schema` with `definition` and
-//! `tokens` (descriptions), `create` (databases from scripts).
+//! In reading order: `quick` (what is over at once), `pool` (threads and waiting), `run` (one statement), `transaction` (several),
+//! `screen` (the first look), `authorizer` and `connection` (what holds it), `stop` (what ends it), `binding` and `rows` (values in and
+//! out), `failure` (errors), `schema` with `definition` and `tokens` (descriptions), `create` (databases from scripts) and `migrate`
+//! (their changes).
 
 mod authorizer;
+mod binding;
 mod connection;
 mod create;
 mod definition;
 mod failure;
-mod parameters;
+mod migrate;
 mod pool;
 mod quick;
 mod rows;
@@ -18,10 +20,13 @@ mod schema;
 mod screen;
 mod stop;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tokens;
+mod transaction;
 
 pub use create::create_from_sql;
+pub use migrate::migrate;
+pub(super) use transaction::SqliteTransaction;
 
 use super::model::{Access, Changes, QueryOptions, ResultSet, SqlError, SqlLimits, TableInfo};
 use pool::Pool;
@@ -82,6 +87,11 @@ impl SqliteDatabase {
     /// Dropping the future interrupts the statement, and undoes what it has changed so far.
     pub async fn execute(&self, statement: String, parameters: String, deadline: Instant) -> Result<Changes, SqlError> {
         self.pool.run(deadline, move |session| session.execute(&statement, &parameters)).await
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&self, deadline: Instant) -> Result<SqliteTransaction, SqlError> {
+        SqliteTransaction::begin(&self.pool, deadline).await
     }
 
     /// Describes one table, or all of them in the order of their names.

@@ -48,7 +48,7 @@ struct Job {
 }
 
 /// A worker at work. It goes back only when its connection is sound.
-struct Lease {
+pub(super) struct Lease {
     worker: Worker,
     pool: Arc<Pool>,
     /// Held until the work is over, also when nobody waits for it any more.
@@ -94,7 +94,7 @@ impl Pool {
         let (time, limit) = if own < left { (own, Limit::Statement(own)) } else { (left, Limit::Call) };
         let stop = Arc::new(Stop::after(time, limit));
         let guard = StopOnDrop(Arc::clone(&stop));
-        let (reply, mut answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         let of_thread = Arc::clone(&stop);
         let work: Work = Box::new(move |session, lease| {
             let result = match session {
@@ -110,16 +110,24 @@ impl Pool {
             let _unheard = reply.send(result);
         });
         self.dispatch(work, permit)?;
-        let answered = match timeout(time, &mut answer).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                stop.now();
-                timeout(VERDICT_TIME_MAX, &mut answer).await.unwrap_or_else(|_| Ok(Err(stop.error())))
-            }
-        };
+        let answered = await_verdict(answer, time, &stop).await;
         drop(guard);
-        // The thread died: a panic, which took its connection along.
-        answered.unwrap_or_else(|_| Err(SqlError::Other("the database failed".to_owned())))
+        answered
+    }
+
+    /// Hands a connection over to whoever holds it for longer than one statement.
+    pub(super) async fn hold(
+        self: &Arc<Self>,
+        deadline: Instant,
+        hold: impl FnOnce(Result<&Session, SqlError>, Lease) + Send + 'static,
+    ) -> Result<(), SqlError> {
+        let permit = self.permit(deadline).await?;
+        self.dispatch(Box::new(hold), permit)
+    }
+
+    /// What the connections may take.
+    pub(super) fn limits(&self) -> &SqlLimits {
+        &self.limits
     }
 
     async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, SqlError> {
@@ -172,8 +180,25 @@ impl Pool {
     }
 }
 
+/// The answer of a thread, which has this much time.
+pub(super) async fn await_verdict<T>(
+    mut answer: oneshot::Receiver<Result<T, SqlError>>,
+    time: Duration,
+    stop: &Stop,
+) -> Result<T, SqlError> {
+    let answered = match timeout(time, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            stop.now();
+            timeout(VERDICT_TIME_MAX, &mut answer).await.unwrap_or_else(|_| Ok(Err(stop.error())))
+        }
+    };
+    // The thread died: a panic, which took its connection along.
+    answered.unwrap_or_else(|_| Err(SqlError::Other("the database failed".to_owned())))
+}
+
 impl Lease {
-    fn give_back(self, session: &Session) {
+    pub(super) fn give_back(self, session: &Session) {
         let Self { worker, pool, permit } = self;
         if session.is_healthy() {
             pool.idle().push(worker);

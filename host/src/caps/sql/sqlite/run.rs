@@ -2,11 +2,11 @@
 
 use super::connection::{EFFORT_FREE, Session};
 use super::failure::Failure;
-use super::parameters::Parameters;
 use super::screen::{Class, screen};
 use super::stop::Stop;
-use super::{rows, schema};
+use super::{binding, rows, schema};
 use crate::caps::sql::model::{Access, Changes, QueryOptions, ResultSet, SqlError, TableInfo};
+use crate::caps::sql::parameters::Parameters;
 use rusqlite::Statement;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,23 @@ impl Session {
         stop.detach();
         self.watch.set(None);
         result
+    }
+
+    /// Begins a transaction. One that writes does so at once: later it could find that somebody else was faster.
+    pub(super) fn begin(&self) -> Result<(), SqlError> {
+        let sql = if self.access == Access::Write { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        let begun = self.rules.suspend(|| self.connection.execute_batch(sql));
+        begun.map_err(|error| self.explain(error.into()))
+    }
+
+    /// Ends the transaction.
+    pub(super) fn end(&self, keep: bool) -> Result<(), SqlError> {
+        let kept = if keep { self.rules.suspend(|| self.connection.execute_batch("COMMIT")) } else { Ok(()) };
+        if !self.connection.is_autocommit() {
+            // When this fails as well, the connection is closed, which undoes everything.
+            let _undone = self.rules.suspend(|| self.connection.execute_batch("ROLLBACK"));
+        }
+        kept.map_err(|error| self.explain(error.into()))
     }
 
     /// Runs a statement that returns rows.
@@ -51,7 +68,7 @@ impl Session {
             if statement.column_count() == 0 {
                 return Err(SqlError::Invalid("the statement returns no rows; use execute".to_owned()).into());
             }
-            parameters.bind(statement)?;
+            binding::bind(&parameters, statement)?;
             rows::collect(statement, options, &self.limits)
         })
     }
@@ -64,7 +81,7 @@ impl Session {
             if statement.column_count() > 0 {
                 return Err(SqlError::Invalid("the statement returns rows; use query".to_owned()).into());
             }
-            parameters.bind(statement)?;
+            binding::bind(&parameters, statement)?;
             let total_before = self.connection.total_changes();
             self.inserts.begin(self.connection.last_insert_rowid());
             let changed = statement.raw_execute()?;

@@ -2,13 +2,11 @@
 
 use super::definition::{self, Declared};
 use super::failure::Failure;
+use crate::caps::sql::declared::canonical;
 use crate::caps::sql::model::{
     ColumnInfo, ConstraintInfo, ConstraintKind, IndexInfo, Relationship, SqlError, SqlLimits, TableInfo, TableKind,
 };
 use rusqlite::Connection;
-
-/// What a column, an index or a constraint costs beside its texts when a description is measured.
-const PART_BYTES: usize = 64;
 
 /// Describes one table, or all of them in the order of their names.
 pub(super) fn describe(connection: &Connection, table: Option<&str>, limits: &SqlLimits) -> Result<Vec<TableInfo>, Failure> {
@@ -16,6 +14,7 @@ pub(super) fn describe(connection: &Connection, table: Option<&str>, limits: &Sq
         "SELECT l.name, l.type, coalesce(s.sql, '') FROM pragma_table_list l
          LEFT JOIN sqlite_schema s ON s.name = l.name AND s.type IN ('table', 'view')
          WHERE l.schema = 'main' AND l.type IN ('table', 'view', 'virtual') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+         AND l.name <> 'cofferdam_migrations' COLLATE NOCASE
          AND (?1 IS NULL OR l.name = ?1 COLLATE NOCASE) ORDER BY l.name",
     )?;
     let found = statement.query_map([table], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?)))?;
@@ -30,7 +29,7 @@ pub(super) fn describe(connection: &Connection, table: Option<&str>, limits: &Sq
             "view" => view(connection, name),
             _ => Tables { connection, sql: &sql }.table(name)?,
         };
-        bytes += size(&info);
+        bytes += info.size_bytes();
         if bytes > limits.result_bytes_max {
             let text = format!("the description has more than {} bytes; ask for one table", limits.result_bytes_max);
             return Err(SqlError::TooLarge(text).into());
@@ -56,7 +55,7 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<ColumnI
     let columns = statement.query_map([table], |row| {
         Ok(ColumnInfo {
             name: row.get(0)?,
-            declared_type: row.get(1)?,
+            declared_type: canonical(&row.get::<_, String>(1)?),
             nullable: !row.get::<_, bool>(2)?,
             default_value: row.get(3)?,
             primary_key: row.get(4)?,
@@ -198,17 +197,4 @@ fn constraints(
 
 fn same_names(some: &[String], others: &[String]) -> bool {
     some.len() == others.len() && some.iter().zip(others).all(|(a, b)| a.eq_ignore_ascii_case(b))
-}
-
-/// Roughly what a description takes.
-fn size(table: &TableInfo) -> usize {
-    let texts = |texts: &[String]| texts.iter().map(String::len).sum::<usize>();
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let columns = table.columns.iter().map(|c| PART_BYTES + c.name.len() + c.declared_type.len() + text(&c.default_value));
-    let indexes = table.indexes.iter().map(|i| PART_BYTES + i.name.len() + texts(&i.columns));
-    let rules = table.constraints.iter().map(|c| PART_BYTES + text(&c.name) + texts(&c.columns) + text(&c.definition));
-    let references = table.relationships.iter().map(|r| {
-        PART_BYTES + texts(&r.columns) + r.references_table.len() + texts(&r.references_columns) + r.on_delete.len() + r.on_update.len()
-    });
-    PART_BYTES + table.name.len() + columns.chain(indexes).chain(rules).chain(references).sum::<usize>()
 }

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 pub(super) enum Limit {
     /// Its own.
     Statement(Duration),
+    /// That of the transaction that it belongs to.
+    Transaction(Duration),
     /// That of the call that it belongs to.
     Call,
 }
@@ -45,6 +47,7 @@ impl Stop {
     pub(super) fn error(&self) -> SqlError {
         SqlError::Timeout(match self.limit {
             Limit::Statement(time) => format!("the statement took longer than {time:?}, its limit, and was interrupted"),
+            Limit::Transaction(time) => format!("the transaction took longer than {time:?}, its limit, and was rolled back"),
             Limit::Call => "the time of the call was over before the statement ended; it was interrupted".to_owned(),
         })
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The host's own limits.
-pub(super) fn limits() -> SqlLimits {
+pub(in crate::caps::sql) fn limits() -> SqlLimits {
     SqlLimits {
         rows_max: 1_000,
         result_bytes_max: 1 << 20,
@@ -25,6 +25,7 @@ pub(super) fn limits() -> SqlLimits {
         statement_bytes_max: 64 << 10,
         parameters_max: 1_000,
         statement_time_max: Duration::from_secs(5),
+        transaction_time_max: Duration::from_secs(10),
         wait_max: Duration::from_secs(2),
         connections_max: 4,
     }

@@ -36,19 +36,19 @@ const SCRIPT: &str = "
 
 const GOLDEN: &str = r#"
 view best
-  team INT NULL?
+  team INTEGER NULL?
   score NULL?
 view broken
 table matches
   id INTEGER NOT NULL key 1
-  team INT NULL?
-  number INT NULL?
+  team INTEGER NULL?
+  number INTEGER NULL?
   PrimaryKey id
   ForeignKey team, number
   team, number -> members(team, number) NO ACTION/NO ACTION
 table members
-  team INT NOT NULL key 1
-  number INT NOT NULL key 2
+  team INTEGER NOT NULL key 1
+  number INTEGER NOT NULL key 2
   email TEXT NULL?
   first TEXT NULL?
   last TEXT NULL?
@@ -68,7 +68,7 @@ table notes
   body NULL?
 table odd table
   a "b" TEXT NOT NULL key 1
-  select INT NOT NULL
+  select INTEGER NOT NULL
   PrimaryKey a "b"
 table teams
   id INTEGER NOT NULL key 1

@@ -1,9 +1,6 @@
 //! Parameters of a statement, from JSON text. Numbers stay exact, and nothing is guessed: what does not fit is an error.
 
-use super::failure::Failure;
-use crate::caps::sql::model::{SqlError, SqlLimits};
-use rusqlite::Statement;
-use rusqlite::types::{ToSqlOutput, ValueRef};
+use super::model::{SqlError, SqlLimits};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::cell::Cell;
@@ -31,10 +28,12 @@ pub(super) enum Parameters<'a> {
 pub(super) enum Value<'a> {
     /// `null`
     Null,
-    /// `true`, `false` and numbers without a fraction.
+    /// `true` and `false`.
+    Flag(bool),
+    /// Numbers without a fraction.
     Integer(i64),
-    /// Other numbers.
-    Real(f64),
+    /// Other numbers, also as they are written.
+    Real(f64, &'a str),
     /// Text.
     Text(String),
     /// An array or an object: its JSON text.
@@ -61,80 +60,10 @@ impl<'a> Parameters<'a> {
             Err(error) => Err(SqlError::Invalid(format!("the parameters are not what they should be: {error}"))),
         }
     }
-
-    /// Binds them to a statement. Each has to have its place, and each place its parameter.
-    pub(super) fn bind(&self, statement: &mut Statement<'_>) -> Result<(), Failure> {
-        match self {
-            Self::None => bind_list(&[], statement),
-            Self::List(values) => bind_list(values, statement),
-            Self::Named(values) => bind_named(values, statement),
-        }
-    }
 }
 
-fn bind_list(values: &[Value<'_>], statement: &mut Statement<'_>) -> Result<(), Failure> {
-    let mut needed = 0;
-    let mut named = Vec::new();
-    for place in 1..=statement.parameter_count() {
-        let position = match statement.parameter_name(place) {
-            None => Some(place),
-            Some(name) => position_of(name),
-        };
-        let Some(position) = position else {
-            named.push(statement.parameter_name(place).unwrap_or_default().to_owned());
-            continue;
-        };
-        needed = needed.max(position);
-        if let Some(value) = position.checked_sub(1).and_then(|index| values.get(index)) {
-            statement.raw_bind_parameter(place, value.to_sql())?;
-        }
-    }
-    if !named.is_empty() {
-        let list = list(named.iter().map(String::as_str));
-        return Err(SqlError::Invalid(format!("the parameters {list} have names, so they have to be given as an object")).into());
-    }
-    if needed != values.len() {
-        let given = values.len();
-        return Err(SqlError::Invalid(format!("the statement has {needed} parameters, but {given} were given")).into());
-    }
-    Ok(())
-}
-
-fn bind_named(values: &BTreeMap<String, Value<'_>>, statement: &mut Statement<'_>) -> Result<(), Failure> {
-    let mut unused: Vec<&str> = values.keys().map(String::as_str).collect();
-    let mut missing = Vec::new();
-    for place in 1..=statement.parameter_count() {
-        let name = statement.parameter_name(place).filter(|name| !name.starts_with('?'));
-        let Some(name) = name.and_then(|name| name.get(1..)).map(str::to_owned) else {
-            let text = "the statement has parameters without a name, so they have to be given as an array";
-            return Err(SqlError::Invalid(text.to_owned()).into());
-        };
-        match values.get(&name) {
-            Some(value) => {
-                statement.raw_bind_parameter(place, value.to_sql())?;
-                unused.retain(|key| *key != name);
-            }
-            None => missing.push(name),
-        }
-    }
-    if !missing.is_empty() {
-        let list = list(missing.iter().map(String::as_str));
-        return Err(SqlError::Invalid(format!("the parameters {list} were not given")).into());
-    }
-    if !unused.is_empty() {
-        let list = list(unused.into_iter());
-        return Err(SqlError::Invalid(format!("the statement has no parameters {list}")).into());
-    }
-    Ok(())
-}
-
-/// `?12`, and `$12` as PostgreSQL writes it; to SQLite itself the latter is a name.
-fn position_of(name: &str) -> Option<usize> {
-    let digits = name.strip_prefix(['?', '$'])?;
-    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten().filter(|position| *position > 0)
-}
-
-fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
+/// Some names, for an error.
+pub(super) fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut names = names.map(|name| name.chars().take(NAME_CHARACTERS_MAX).collect::<String>());
     let listed: Vec<_> = names.by_ref().take(NAMES_LISTED_MAX).collect();
     let more = names.count();
@@ -146,8 +75,8 @@ impl<'a> Value<'a> {
         let text = raw.get();
         let value = match text.bytes().next() {
             Some(b'n') => Self::Null,
-            Some(b't') => Self::Integer(1),
-            Some(b'f') => Self::Integer(0),
+            Some(b't') => Self::Flag(true),
+            Some(b'f') => Self::Flag(false),
             Some(b'"') => Self::Text(parse_text(text)?),
             Some(b'[' | b'{') => Self::Json(text),
             _ => Self::parse_number(text)?,
@@ -155,7 +84,7 @@ impl<'a> Value<'a> {
         let length = match &value {
             Self::Text(text) => text.len(),
             Self::Json(text) => text.len(),
-            Self::Null | Self::Integer(_) | Self::Real(_) => 0,
+            Self::Null | Self::Flag(_) | Self::Integer(_) | Self::Real(..) => 0,
         };
         if length > limits.value_bytes_max {
             return Err(SqlError::TooLarge(format!("a parameter has more than {} bytes", limits.value_bytes_max)));
@@ -163,28 +92,20 @@ impl<'a> Value<'a> {
         Ok(value)
     }
 
-    fn parse_number(text: &str) -> Result<Self, SqlError> {
+    fn parse_number(text: &'a str) -> Result<Self, SqlError> {
         let shown = || text.chars().take(NAME_CHARACTERS_MAX).collect::<String>();
         if text.contains(['.', 'e', 'E']) {
             let real = text.parse::<f64>().ok().filter(|real| real.is_finite());
-            return real.map(Self::Real).ok_or_else(|| SqlError::Invalid(format!("the number {} is out of range", shown())));
+            return real
+                .map(|real| Self::Real(real, text))
+                .ok_or_else(|| SqlError::Invalid(format!("the number {} is out of range", shown())));
         }
         let integer = text.parse::<i64>();
         integer.map(Self::Integer).map_err(|_| SqlError::Invalid(format!("the integer {} does not fit into 64 bits", shown())))
     }
-
-    fn to_sql(&self) -> ToSqlOutput<'_> {
-        ToSqlOutput::Borrowed(match self {
-            Self::Null => ValueRef::Null,
-            Self::Integer(integer) => ValueRef::Integer(*integer),
-            Self::Real(real) => ValueRef::Real(*real),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Json(text) => ValueRef::Text(text.as_bytes()),
-        })
-    }
 }
 
-/// SQLite stores a text with NUL, but cuts it in half of its functions.
+/// SQLite stores a text with NUL, but cuts it in half of its functions; PostgreSQL has no such text.
 fn parse_text(json: &str) -> Result<String, SqlError> {
     let text = serde_json::from_str::<String>(json);
     let text = text.map_err(|error| SqlError::Invalid(format!("a text among the parameters cannot be read: {error}")))?;

@@ -1,0 +1,148 @@
+//! Several statements that count together. A task of its own holds the connection for as long as the transaction is open, so that it ends in
+//! time whatever the guest does, and is rolled back when the guest is gone.
+
+use super::pool::{Ended, Lease, Pool};
+use super::run::{self, Trouble};
+use super::stop::Ends;
+use super::{Answer, Work};
+use crate::caps::sql::model::{Access, Changes, QueryOptions, ResultSet, SqlError};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Transaction;
+
+/// A transaction. Dropping it rolls it back.
+pub(in crate::caps::sql) struct PostgresTransaction {
+    jobs: mpsc::Sender<Job>,
+    /// When the call ends.
+    deadline: Instant,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, SqlError>>;
+
+enum Job {
+    Work(Work, Reply<Answer>),
+    /// Keep everything, or nothing.
+    End {
+        keep: bool,
+        reply: Reply<()>,
+    },
+}
+
+impl PostgresTransaction {
+    /// Takes a connection for as long as the transaction is open.
+    pub(super) async fn begin(pool: &Arc<Pool>, deadline: Instant) -> Result<Self, SqlError> {
+        let lease = pool.lease(deadline).await?;
+        let (jobs, inbox) = mpsc::channel(1);
+        let (begun, beginning) = oneshot::channel();
+        let pool = Arc::clone(pool);
+        tokio::spawn(async move { Self::hold(&pool, lease, inbox, begun, deadline).await });
+        beginning.await.unwrap_or_else(|_| Err(over()))?;
+        Ok(Self { jobs, deadline })
+    }
+
+    /// Runs one statement that returns rows.
+    pub(in crate::caps::sql) async fn query(
+        &self,
+        statement: String,
+        parameters: String,
+        options: QueryOptions,
+    ) -> Result<ResultSet, SqlError> {
+        self.send(|reply| Job::Work(Work::Query { statement, parameters, options }, reply)).await?.rows()
+    }
+
+    /// Runs one statement that changes data.
+    pub(in crate::caps::sql) async fn execute(&self, statement: String, parameters: String) -> Result<Changes, SqlError> {
+        self.send(|reply| Job::Work(Work::Execute { statement, parameters }, reply)).await?.changes()
+    }
+
+    /// Keeps everything, or nothing.
+    pub(in crate::caps::sql) async fn end(self, keep: bool) -> Result<(), SqlError> {
+        self.send(|reply| Job::End { keep, reply }).await
+    }
+
+    async fn send<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, SqlError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).await.map_err(|_| over())?;
+        timeout_at(self.deadline, answer).await.unwrap_or(Ok(Err(over()))).unwrap_or_else(|_| Err(over()))
+    }
+
+    /// The life of the task.
+    async fn hold(pool: &Pool, mut lease: Lease, mut inbox: mpsc::Receiver<Job>, begun: Reply<()>, deadline: Instant) {
+        let limits = &pool.server.limits;
+        let whole = Ends::of(limits.transaction_time_max, deadline);
+        let Ok(session) = lease.session() else { return };
+        let (cancel, exceeded) = (session.cancel(), session.watch());
+        let first = Ends::of(limits.statement_time_max, deadline);
+        let begin = session.client.build_transaction().read_only(pool.server.access == Access::Read);
+        let started = Lease::until(&cancel, &first, async {
+            begin.start().await.map_err(|error| Trouble::Driver(error).explain(exceeded.exceeded(), limits, &first))
+        });
+        let mut transaction = match started.await {
+            Ended::Done(Ok(transaction)) => transaction,
+            Ended::Done(Err(error)) => return drop(begun.send(Err(error))),
+            Ended::Stuck => return drop(begun.send(Err(first.error()))),
+        };
+        if begun.send(Ok(())).is_err() {
+            return;
+        }
+        // Whoever is gone, or takes too long, gets a rollback.
+        while let Ok(Some(job)) = timeout_at(whole.at, inbox.recv()).await {
+            let ends = Ends::of(limits.statement_time_max, deadline).within(whole.at, limits.transaction_time_max);
+            match job {
+                Job::Work(work, mut reply) => {
+                    let done = async {
+                        let answer = step(&mut transaction, &work, limits).await;
+                        answer.map_err(|trouble| trouble.explain(exceeded.exceeded(), limits, &ends))
+                    };
+                    let ended = tokio::select! {
+                        ended = Lease::until(&cancel, &ends, done) => ended,
+                        // The call is over. The connection is interrupted and closed, which rolls back.
+                        () = reply.closed() => return,
+                    };
+                    let Ended::Done(answer) = ended else { return drop(reply.send(Err(ends.error()))) };
+                    if reply.send(answer).is_err() {
+                        return;
+                    }
+                }
+                Job::End { keep, reply } => {
+                    let done = async {
+                        let done = if keep { transaction.commit().await } else { transaction.rollback().await };
+                        done.map_err(|error| Trouble::Driver(error).explain(exceeded.exceeded(), limits, &ends))
+                    };
+                    match Lease::until(&cancel, &ends, done).await {
+                        Ended::Done(done) => {
+                            lease.give_back();
+                            drop(reply.send(done));
+                        }
+                        Ended::Stuck => drop(reply.send(Err(ends.error()))),
+                    }
+                    return;
+                }
+            }
+        }
+        let rolled_back = timeout_at(Instant::now() + limits.wait_max, transaction.rollback()).await;
+        if matches!(rolled_back, Ok(Ok(()))) {
+            lease.give_back();
+        }
+    }
+}
+
+/// One statement. When it fails, only what it did itself is undone, as on SQLite; PostgreSQL alone would give up the transaction.
+async fn step(transaction: &mut Transaction<'_>, work: &Work, limits: &crate::caps::sql::model::SqlLimits) -> Result<Answer, Trouble> {
+    let point = transaction.transaction().await?;
+    match run::perform(&point, work, limits).await {
+        Ok(answer) => {
+            point.commit().await?;
+            Ok(answer)
+        }
+        Err(trouble) => {
+            point.rollback().await?;
+            Err(trouble)
+        }
+    }
+}
+
+fn over() -> SqlError {
+    SqlError::Invalid("the transaction is over".to_owned())
+}

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["wit", "mcp", "manifest", "topics"],
     &["grants", "tasks", "secrets"],
     &["config", "egress"],
-    &["caps", "auth"],
+    &["caps", "auth", "reference"],
     &["runtime"],
     &["registry"],
     &["dispatch"],
@@ -47,7 +47,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() && !["target", "node_modules", ".git"].contains(&name.as_str()) {
+        if path.is_dir() && !["target", "node_modules", ".git", "deps"].contains(&name.as_str()) {
             found.extend(files(&path, extension));
         } else if path.extension().is_some_and(|e| e == extension) {
             found.push(path);

@@ -16,6 +16,7 @@ pub mod legacy;
 pub mod limits;
 pub mod manifest;
 pub mod mcp;
+pub mod reference;
 pub mod registry;
 pub mod runtime;
 pub mod secret;

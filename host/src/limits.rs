@@ -83,6 +83,10 @@ limits! {
     log_bytes_max: usize = 64 * KIB;
     /// One record in the host's log; the rest is cut.
     log_line_bytes_max: usize = 8 * KIB;
+    /// Records of all plugins of one tenant together, in the host's log; the rest is counted.
+    log_records_per_second_max: u32 = 200;
+    /// Denials of one call that are written to the host's log.
+    audit_records_max: u32 = 100;
 
     /// Messages that one call may send to clients: progress, log messages, reports of changes.
     client_messages_max: u32 = 1_000;
@@ -100,6 +104,10 @@ limits! {
     component_bytes_max: usize = 32 * MIB;
     /// A manifest, or the operator's configuration.
     manifest_bytes_max: usize = 256 * KIB;
+    /// Configuration values of one plugin.
+    config_values_max: usize = 128;
+    /// Configuration values of one plugin with their keys, together.
+    config_bytes_max: usize = 64 * KIB;
     /// Components that are compiled at the same time; compilation takes one core each.
     compiles_max: usize = 2;
     /// Plugins that one tenant may have.

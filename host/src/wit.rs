@@ -13,6 +13,8 @@ wasmtime::component::bindgen!({
         "cofferdam:mcp/sql.query": async | trappable,
         "cofferdam:mcp/sql.execute": async | trappable,
         "cofferdam:mcp/sql.schema": async | trappable,
+        // A secret may be a program's output.
+        "cofferdam:mcp/secrets.reveal": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -10,7 +10,7 @@ const CANARY: &str = "canary-9d2e";
 
 /// A host with a plugin that may call one upstream, and the upstream.
 fn host(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (TestHost, Upstream) {
-    let plugins = Plugins::new().secret("token", CANARY);
+    let plugins = Plugins::new().secret("token", CANARY, false);
     let ca = plugins.scratch().join("ca.pem");
     let upstream = Upstream::start("api.example.com", &ca, answer);
     let manifest = format!(
@@ -20,9 +20,9 @@ fn host(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (TestHost, U
     );
     let host = plugins
         .with_manifest("fetcher", &guest("fetcher"), &manifest)
-        .egress(|egress| {
-            egress.private = vec!["127.0.0.1/32".parse().unwrap()];
-            egress.ca = Some(ca);
+        .operator(move |config| {
+            config.egress.private = vec!["127.0.0.1/32".parse().unwrap()];
+            config.egress.ca = Some(ca.clone());
         })
         .limits(|limits| limits.http_head_time_max = Duration::from_millis(500))
         .start();
@@ -145,9 +145,9 @@ fn the_web_plugin_reads_pages_and_apis_and_keeps_them() {
     let bundled = include_str!("../../plugins/web/plugin.toml").replace("https://example.com", &base);
     let host = plugins
         .with_manifest("web", &guest("web"), &bundled)
-        .egress(|egress| {
-            egress.private = vec!["127.0.0.1/32".parse().unwrap()];
-            egress.ca = Some(ca);
+        .operator(move |config| {
+            config.egress.private = vec!["127.0.0.1/32".parse().unwrap()];
+            config.egress.ca = Some(ca.clone());
         })
         .start();
     let call = |tool: &str, arguments: Value| client::call(host.address, &format!("web_{tool}"), arguments).json()["result"].clone();

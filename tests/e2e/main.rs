@@ -3,9 +3,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
 mod batches;
+mod canary;
 mod connections;
 mod cors;
+mod documents;
 mod drain;
+mod guest_log;
 mod hostile;
 mod http;
 mod http_sse;
@@ -16,6 +19,7 @@ mod protocol;
 mod questions;
 mod resuming;
 mod sdk_clients;
+mod secrets;
 mod sessions;
 mod sql;
 mod stdio;

@@ -3,7 +3,7 @@
 use crate::upstream::Loopback;
 use crate::wat;
 use cofferdam::cli::Host;
-use cofferdam::config::{Config, Database, Egress, Engine, Http, NamedSecret, TaskStore, Tasks};
+use cofferdam::config::{Config, Database, Engine, Http, NamedSecret, TaskStore, Tasks};
 use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
@@ -23,10 +23,9 @@ pub struct Plugins {
     /// The limits of the host to be.
     pub limits: Limits,
     http: Http,
-    egress: Egress,
-    secrets: Vec<(String, NamedSecret)>,
     databases: Vec<(String, Database)>,
     tasks: TaskStore,
+    operator: Vec<Box<dyn Fn(&mut Config) + Send + Sync>>,
 }
 
 /// A host that serves until it is dropped.
@@ -44,15 +43,7 @@ impl Default for Plugins {
     fn default() -> Self {
         let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self {
-            folder,
-            limits,
-            http: Http::default(),
-            egress: Egress::default(),
-            secrets: Vec::new(),
-            databases: Vec::new(),
-            tasks: TaskStore::Memory,
-        }
+        Self { folder, limits, http: Http::default(), databases: Vec::new(), tasks: TaskStore::Memory, operator: Vec::new() }
     }
 }
 
@@ -154,20 +145,29 @@ impl Plugins {
         self
     }
 
-    /// Changes what plugins may reach. Every name leads to loopback, except those that begin with `inside.`.
+    /// Changes anything else of the configuration.
     #[must_use]
-    pub fn egress(mut self, change: impl FnOnce(&mut Egress)) -> Self {
-        change(&mut self.egress);
+    pub fn operator(mut self, change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
+        self.operator.push(Box::new(change));
         self
     }
 
-    /// Gives the operator a secret.
+    /// Where the text of a secret is.
     #[must_use]
-    pub fn secret(mut self, name: &str, text: &str) -> Self {
-        let file = self.folder.path().join(format!("{name}.secret"));
+    pub fn secret_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.secret"))
+    }
+
+    /// Offers a secret, in a file.
+    #[must_use]
+    pub fn secret(self, name: &str, text: &str, reveal: bool) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.secret_file(name);
         std::fs::write(&file, text).expect("the secret");
-        self.secrets.push((name.to_owned(), NamedSecret { source: SecretSource::File(file), offered: OfferedSecret::default() }));
-        self
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+        let secret = NamedSecret { source: SecretSource::File(file), offered: OfferedSecret { hosts: None, reveal } };
+        let name = name.to_owned();
+        self.operator(move |config| drop(config.secrets.insert(name.clone(), secret.clone())))
     }
 
     /// Drops in the guest of many tools, with everything that its own manifest asks for.
@@ -181,17 +181,17 @@ impl Plugins {
     pub fn config(&self) -> Config {
         // Hosts of other tests have the shared folder as well; what is kept for one host alone is kept in its own.
         let state = if self.tasks == TaskStore::Memory { target().join("test-state") } else { self.folder.path().join("state") };
-        Config {
+        let mut config = Config {
             plugins: self.path(),
             state,
             http: self.http.clone(),
-            egress: self.egress.clone(),
-            secrets: self.secrets.iter().cloned().collect(),
             databases: self.databases.iter().cloned().collect(),
             limits: self.limits.clone(),
             tasks: Tasks { store: self.tasks },
             ..Config::default()
-        }
+        };
+        self.operator.iter().for_each(|change| change(&mut config));
+        config
     }
 
     /// Starts the host and waits until its plugins are loaded.

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod events;
 pub mod host;
+pub mod process;
 pub mod session;
 pub mod stateless;
 pub mod stdio;

@@ -1,7 +1,11 @@
 //! What one call may still take from the host, all interfaces together.
 
+use super::log::LogRate;
 use crate::ids::{CallRef, PluginName, TenantId};
 use crate::limits::Limits;
+use crate::secret::Secret;
+use std::borrow::Cow;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Whose call it is; stands in every log record.
@@ -25,10 +29,17 @@ pub struct Budget {
     host_calls: u32,
     random_bytes: u32,
     client_messages: u32,
+    audit_records: u32,
+    audit_cut: bool,
+    log_rate: Option<Arc<LogRate>>,
+    revealed: Vec<Secret>,
     log_bytes: usize,
     log_line_bytes_max: usize,
     log_cut: bool,
 }
+
+/// Shorter secrets are words that stand in texts anyway.
+const REDACTED_BYTES_MIN: usize = 6;
 
 /// A budget is spent: protocol abuse, so the guest traps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,10 +62,20 @@ impl Budget {
             host_calls: limits.host_calls_max,
             random_bytes: limits.random_bytes_max,
             client_messages: limits.client_messages_max,
+            audit_records: limits.audit_records_max,
+            audit_cut: false,
+            log_rate: None,
+            revealed: Vec::new(),
             log_bytes: limits.log_bytes_max,
             log_line_bytes_max: limits.log_line_bytes_max,
             log_cut: false,
         }
+    }
+
+    /// Writes to the log at the rate of its tenant.
+    #[must_use]
+    pub fn with_log_rate(self, rate: Arc<LogRate>) -> Self {
+        Self { log_rate: Some(rate), ..self }
     }
 
     /// Every host function charges itself first.
@@ -76,6 +97,51 @@ impl Budget {
         left.is_some()
     }
 
+    /// Whether a denial may still be written to the log.
+    pub fn charge_audit(&mut self) -> AuditAllowance {
+        match self.audit_records.checked_sub(1) {
+            Some(left) => {
+                self.audit_records = left;
+                AuditAllowance::Write
+            }
+            None if std::mem::replace(&mut self.audit_cut, true) => AuditAllowance::Drop,
+            None => AuditAllowance::SayCut,
+        }
+    }
+
+    /// The guest has read a secret: whatever it writes to the log from now on goes there without it.
+    pub fn note_revealed(&mut self, secret: &Secret) {
+        if !self.revealed.iter().any(|known| known.expose() == secret.expose()) {
+            self.revealed.push(secret.clone());
+        }
+    }
+
+    /// Guest text without the secrets that the guest has read. It can write them in other ways, in base64 for instance: this is against
+    /// slips, such as a panic's message.
+    #[must_use]
+    pub fn without_secrets<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
+        let mut text = Cow::Borrowed(text);
+        for secret in self.revealed.iter().map(Secret::expose).filter(|secret| secret.len() >= REDACTED_BYTES_MIN) {
+            let readable = String::from_utf8_lossy(&text);
+            if readable.contains(secret) {
+                text = Cow::Owned(readable.replace(secret, "***").into_bytes());
+            }
+        }
+        text
+    }
+
+    /// The rate of the call's tenant, if it has one.
+    #[must_use]
+    pub fn log_rate(&self) -> Option<&LogRate> {
+        self.log_rate.as_deref()
+    }
+
+    /// One record in the log, escapes included.
+    #[must_use]
+    pub fn log_line_bytes_max(&self) -> usize {
+        self.log_line_bytes_max
+    }
+
     /// How much of a record may be written, and whether this is the record at which the log is cut off.
     pub fn charge_log(&mut self, bytes: usize) -> LogAllowance {
         let allowed = bytes.min(self.log_line_bytes_max).min(self.log_bytes);
@@ -90,6 +156,17 @@ impl Budget {
     }
 }
 
+/// What becomes of a denial's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditAllowance {
+    /// It is written.
+    Write,
+    /// It is not, and the log says so, once.
+    SayCut,
+    /// It is not written.
+    Drop,
+}
+
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogAllowance {
@@ -99,4 +176,35 @@ pub enum LogAllowance {
     SayCut,
     /// It is dropped.
     Drop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget() -> Budget {
+        let plugin = PluginName::parse("tickets").unwrap();
+        let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin };
+        Budget::new(tag, Instant::now(), &Limits { audit_records_max: 2, ..Limits::default() })
+    }
+
+    #[test]
+    fn denials_are_written_so_often_and_then_it_is_said_once() {
+        let mut budget = budget();
+        let allowed: Vec<_> = (0..5).map(|_| budget.charge_audit()).collect();
+        let (write, drop) = (AuditAllowance::Write, AuditAllowance::Drop);
+        assert_eq!(allowed, [write, write, AuditAllowance::SayCut, drop, drop]);
+    }
+
+    #[test]
+    fn what_a_guest_has_read_is_taken_out_of_what_it_writes() {
+        let mut budget = budget();
+        let text = b"key secret-1 \xff secret-1.secret-2 key";
+        assert_eq!(*budget.without_secrets(text), *text);
+        for secret in ["secret-1", "secret-2", "key"] {
+            budget.note_revealed(&Secret::new(secret.to_owned()));
+        }
+        // One that is as short as a word is not searched for.
+        assert_eq!(String::from_utf8_lossy(&budget.without_secrets(text)), "key *** \u{fffd} ***.*** key");
+    }
 }

@@ -1,6 +1,7 @@
 //! `cofferdam:mcp/host`: log, clock, randomness. Every guest gets it.
 
 use super::budget::{Budget, BudgetError, LogAllowance};
+use super::log::{Admitted, LogRate};
 use crate::clock::Clock;
 use crate::wit::cofferdam::mcp::host as wit;
 use wasmtime::component::{HasData, Linker};
@@ -38,12 +39,26 @@ impl wit::Host for HostView<'_> {
 /// Writes guest text to the log: cut to the budget, control characters escaped, never as a format string. `from` is `log`, `stdout` or
 /// `stderr`.
 pub fn write_log(budget: &mut Budget, level: wit::Level, from: &'static str, message: &[u8]) {
+    let message = &*budget.without_secrets(message);
     let (reference, tenant, plugin) = (budget.tag.reference, budget.tag.tenant.clone(), budget.tag.plugin.clone());
     let text = match budget.charge_log(message.len()) {
-        LogAllowance::Write(bytes) => escape(&String::from_utf8_lossy(message.get(..bytes).unwrap_or(message))),
+        LogAllowance::Write(bytes) => {
+            let text = String::from_utf8_lossy(message.get(..bytes).unwrap_or(message));
+            escape_within(&text, budget.log_line_bytes_max())
+        }
         LogAllowance::SayCut => "the call logs more than its limit allows (log_bytes_max); the rest is dropped".to_owned(),
         LogAllowance::Drop => return,
     };
+    let admitted = budget.log_rate().map(LogRate::admit);
+    if let Some(Admitted { dropped: dropped @ 1.., .. }) = admitted {
+        tracing::warn!(
+            target: "cofferdam::guest", %tenant, dropped,
+            "the tenant's plugins log faster than their limit allows (log_records_per_second_max); records were dropped"
+        );
+    }
+    if admitted.is_some_and(|admitted| !admitted.write) {
+        return;
+    }
     macro_rules! record {
         ($level:ident) => {
             tracing::$level!(target: "cofferdam::guest", %tenant, %plugin, call = %reference, from, "{text}")
@@ -61,8 +76,17 @@ pub fn write_log(budget: &mut Budget, level: wit::Level, from: &'static str, mes
 /// One line, whatever the guest wrote: no line breaks, no terminal sequences, no text that reorders what stands beside it.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    escape_within(text, usize::MAX)
+}
+
+/// The same, cut: an escape is several times as long as what it stands for.
+#[must_use]
+pub fn escape_within(text: &str, bytes_max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(bytes_max));
     for c in text.trim_end().chars() {
+        if out.len() >= bytes_max {
+            break;
+        }
         if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}') {
             out.extend(c.escape_default());
         } else {
@@ -85,7 +109,7 @@ pub fn link<T: Send + 'static>(linker: &mut Linker<T>, view: fn(&mut T) -> HostV
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, escape_within};
 
     #[test]
     fn log_injection_stays_one_escaped_line() {
@@ -97,5 +121,11 @@ mod tests {
         ] {
             assert_eq!(escape(text), expected);
         }
+    }
+
+    #[test]
+    fn escapes_do_not_make_a_record_longer_than_its_limit() {
+        assert_eq!(escape_within(&"\u{1b}".repeat(8_192), 8_192).len(), 8_196);
+        assert_eq!(escape_within("short", 8_192), "short");
     }
 }

@@ -3,9 +3,13 @@
 //!
 //! A host function sees its tenant, its own grant, the call's budget and the call's handle table. Never a request, a header or a token.
 
+pub mod audit;
 pub mod budget;
 pub mod changes;
 pub mod client;
+pub mod config;
 pub mod host;
 pub mod http;
+pub mod log;
+pub mod secrets;
 pub mod sql;

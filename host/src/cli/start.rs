@@ -3,6 +3,7 @@
 use super::Options;
 use crate::auth::guard::Guard;
 use crate::caps::http::Http;
+use crate::caps::log::LogRates;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
@@ -80,14 +81,15 @@ impl Host {
         let http = Arc::new(Http::new(Arc::new(egress), secrets.clone(), &limits));
         let (changes, clock) = (Changes::new(), Clock::system());
         let (offered, limits_of_loader) = (config.offered(), Arc::clone(&limits));
-        let (changes_of_loader, http_of_loader) = (Arc::clone(&changes), Arc::clone(&http));
         let loader = Loader {
             engine,
             code,
-            http: http_of_loader,
+            http: Arc::clone(&http),
             sql,
+            secrets: secrets.clone(),
+            log_rates: LogRates::new(&limits),
             offered,
-            changes: changes_of_loader,
+            changes: Arc::clone(&changes),
             limits: limits_of_loader,
             clock: clock.clone(),
         };

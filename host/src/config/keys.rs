@@ -24,6 +24,7 @@ const SECTIONS: &[Section] = &[
             Key::section("egress"),
             Key::section("databases"),
             Key::section("secrets"),
+            Key::section("config"),
             Key::section("tasks"),
             Key::section("limits"),
             Key::section("log"),
@@ -125,6 +126,11 @@ const SECTIONS: &[Section] = &[
                 "true",
             ),
         ],
+    ),
+    Section::new("config", "What plugins are told, by their names.", &[]),
+    Section::open(
+        "config.<plugin>",
+        "Texts in the place of those that the plugin's manifest has in its own `[config]`. A name that is not there is refused.",
     ),
     Section::new(
         "tasks",

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::egress::Egress;
 pub use self::hosts::{AllowedHost, AllowedOrigin};
+pub(crate) use self::keys::SHAPE;
 pub use self::secrets::NamedSecret;
 pub use crate::grants::Engine;
 use crate::grants::Offered;
@@ -49,6 +50,8 @@ pub struct Config {
     pub databases: BTreeMap<String, Database>,
     /// The secrets, by the names that manifests and this document have for them.
     pub secrets: BTreeMap<String, NamedSecret>,
+    /// What plugins are told, by their names: texts in the place of those of their manifests.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Where the records of tasks are kept.
     pub tasks: Tasks,
     /// Every limit: the host's own, with the operator's in their places.
@@ -133,6 +136,7 @@ impl Default for Config {
             egress: Egress::default(),
             databases: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            config: BTreeMap::new(),
             tasks: Tasks { store: TaskStore::Sqlite },
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -194,7 +198,7 @@ impl Config {
     pub fn offered(&self) -> Offered {
         let databases = self.databases.iter().map(|(name, database)| (name.clone(), database.engine));
         let secrets = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.offered.clone()));
-        let private = self.egress.private.clone();
-        Offered { databases: databases.collect(), secrets: secrets.collect(), private, limits: self.limits() }
+        let (config, private) = (self.config.clone(), self.egress.private.clone());
+        Offered { databases: databases.collect(), secrets: secrets.collect(), config, private, limits: self.limits() }
     }
 }

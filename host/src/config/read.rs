@@ -9,8 +9,11 @@ use tracing_subscriber::filter::EnvFilter;
 
 use super::keys;
 use super::{AllowedHost, AllowedOrigin, Config, ConfigError, Database, Engine, Http, Listen, Log, LogFormat, TaskStore, Tasks};
+use crate::ids::PluginName;
 use crate::limits::Limits;
-use crate::manifest::{DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, is_database_name, quoted};
+use crate::manifest::{
+    DATABASE_NAME, Document, Field, MEMORY_PAGE_BYTES, Place, TIME_MIN, Table, closest, config_values, is_database_name, quoted,
+};
 
 const ENGINES: &[(&str, Engine)] = &[("sqlite", Engine::Sqlite)];
 const TASK_STORES: &[(&str, TaskStore)] = &[("sqlite", TaskStore::Sqlite), ("memory", TaskStore::Memory)];
@@ -32,7 +35,7 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     if let Some(field) = root.get("state") {
         config.state = path(&field, "a folder such as \".cofferdam\"", folder)?;
         if config.state == config.plugins {
-            return Err(field.error("must be another folder than \"plugins\""));
+            return Err(field.error("must be another folder than \"plugins\"").with_help("write \".cofferdam\", or leave the key out"));
         }
     }
     if let Some(table) = root.section("http")? {
@@ -49,6 +52,9 @@ pub(super) fn config(text: &str, file: &Path) -> Result<Config, ConfigError> {
     }
     if let Some(table) = root.section("secrets")? {
         config.secrets = super::secrets::secrets(&table, folder)?;
+    }
+    if let Some(table) = root.section("config")? {
+        config.config = plugins_config(&table)?;
     }
     if let Some(table) = root.section("tasks")? {
         config.tasks = tasks(&table, &config.tasks)?;
@@ -107,7 +113,14 @@ fn listen(table: &Table<'_>, default: &Listen, http: &Http) -> Result<Listen, Co
     let overlap = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     match table.get("admin").or_else(|| table.get("http")) {
         Some(field) if overlap && one.port() == other.port() && one.port() != 0 => {
-            Err(field.error(&format!("must leave the other a port of its own: \"http\" is {one} and \"admin\" is {other}")))
+            let message = format!("must leave the other a port of its own: \"http\" is {one} and \"admin\" is {other}");
+            let free = SocketAddr::new(other.ip(), if one.port() == 8485 { 8484 } else { 8485 });
+            let help = if field.key() == "admin" {
+                format!("write \"{free}\"")
+            } else {
+                "write another port, or one for \"admin\" too".to_owned()
+            };
+            Err(field.error(&message).with_help(help))
         }
         _ => Ok(listen),
     }
@@ -152,7 +165,7 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
     let script = "a file with SQL text such as \"data/main.sql\"";
     for (field, database) in table.named_sections()? {
         if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()))));
+            return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
         }
         let engine = database.require("engine", "engine = \"sqlite\"")?.choice(ENGINES)?;
         let example = format!("path = \"data/{}.db\"", field.key());
@@ -161,6 +174,17 @@ fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, Databa
         databases.insert(field.key().to_owned(), Database { engine, path: file, init });
     }
     Ok(databases)
+}
+
+fn plugins_config(table: &Table<'_>) -> Result<BTreeMap<String, BTreeMap<String, String>>, ConfigError> {
+    let mut plugins = BTreeMap::new();
+    for (field, values) in table.named_sections()? {
+        if let Err(error) = PluginName::parse(field.key()) {
+            return Err(field.at_key(error.to_string()).with_help("write the plugin's name, as its manifest has it"));
+        }
+        plugins.insert(field.key().to_owned(), config_values(&values)?);
+    }
+    Ok(plugins)
 }
 
 fn tasks(table: &Table<'_>, default: &Tasks) -> Result<Tasks, ConfigError> {

@@ -23,6 +23,14 @@ pub struct NamedSecret {
 const SOURCES: &str = "file = \"secrets/example\", env = \"EXAMPLE_TOKEN\" or command = [\"pass\", \"show\", \"example\"]";
 
 pub(super) fn secrets(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<String, NamedSecret>, ConfigError> {
+    let keys = ["file", "env", "command", "refresh", "hosts", "reveal"];
+    // Somebody may have written the secret itself here: no message repeats it.
+    if let Some(field) = table.fields().into_iter().find(|field| !field.is_table() && !keys.contains(&field.key())) {
+        let message =
+            format!("{} in [secrets] must be a section that says where the secret is; no secret stands in this file", quoted(field.key()));
+        let name = if is_database_name(field.key()) { field.key() } else { "example-token" };
+        return Err(field.at_key(message).with_help(format!("write [secrets.{name}] with {SOURCES}")));
+    }
     let mut secrets = BTreeMap::new();
     for (field, secret) in table.named_sections()? {
         if !is_database_name(field.key()) {
@@ -75,8 +83,14 @@ fn variable(field: &Field<'_>) -> Result<String, ConfigError> {
         text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     let near = text.trim_start_matches(['$', '{']).trim_end_matches('}');
-    let help = if is_variable(near) { format!("write \"{near}\"") } else { "write the variable's name, not its value".to_owned() };
-    if is_variable(text) { Ok(text.to_owned()) } else { Err(field.wrong(expected).with_help(help)) }
+    if is_variable(text) {
+        Ok(text.to_owned())
+    } else if is_variable(near) {
+        Err(field.wrong(expected).with_help(format!("write \"{near}\"")))
+    } else {
+        // It may be the secret itself: the message does not repeat it.
+        Err(field.error(&format!("must be {expected}")).with_help("write the variable's name, not its value"))
+    }
 }
 
 fn argv(field: &Field<'_>) -> Result<Vec<String>, ConfigError> {

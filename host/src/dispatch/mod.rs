@@ -305,7 +305,7 @@ fn failed(binding: &Binding, error: &GuestError, reference: CallRef) -> CallErro
 /// The same for a call that had other limits than its binding's.
 fn failed_within(binding: &Binding, limits: &CallLimits, error: &GuestError, reference: CallRef) -> CallError {
     let (plugin, revision, tenant) = (&binding.plugin, binding.revision.short(), &binding.tenant);
-    let inside = crate::caps::host::escape(&error.to_string());
+    let inside = crate::caps::host::escape_within(&error.to_string(), Limits::default().log_line_bytes_max);
     if matches!(error, GuestError::HostPanic(_)) {
         tracing::error!(%reference, %plugin, %revision, %tenant, error = inside, "the host failed during a call");
     } else {

@@ -4,6 +4,8 @@
 const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts", "resources", "completion"];
 
 const HTTP: &str = "The plugin makes HTTP requests; write in plugin.toml which, for example:\n[grants.http]\nallow = [\"GET https://api.example.com/v1/**\"]";
+/// Versions of `wasi:config/store` that are linked for a plugin that has values.
+const CONFIG_VERSIONS: [&str; 3] = ["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"];
 
 /// What to do about an import that is not there: for `cofferdam:mcp/sql` the lines for the manifest, for what this version does not
 /// offer a sentence that says so, to stand behind another one. None when nothing is known about the interface, or when it is there for
@@ -27,6 +29,11 @@ fn contract(interface: &str) -> Option<String> {
                 .to_owned(),
         ),
         "http" => Some(HTTP.to_owned()),
+        "secrets" => Some(
+            "The plugin reads secrets; name them in plugin.toml as the operator does in cofferdam.toml, for example:\n\
+             [grants.secrets]\nreveal = [\"example-token\"]"
+                .to_owned(),
+        ),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
         exported if EXPORTED.contains(&exported) => {
@@ -47,8 +54,12 @@ fn wasi(package: &str, version: &str) -> Option<&'static str> {
         "wasi:http" => HTTP,
         "wasi:filesystem" => "Plugins see no files; data goes in a database ([grants.sql.<database>])",
         "wasi:keyvalue" => "This version offers no key-value store; data goes in a database ([grants.sql.<database>])",
-        "wasi:config" => "Plugins get no configuration values in this version",
-        "wasi:logging" => "Plugins log with cofferdam:mcp/host, which every plugin has",
+        "wasi:config" if CONFIG_VERSIONS.contains(&version) => {
+            "The plugin is told values; write them in plugin.toml with what holds when the operator says nothing, for example:\n\
+             [config]\nlanguage = \"en\""
+        }
+        "wasi:config" => "This host speaks wasi:config/store@0.2.0-rc.1; build the plugin against that version",
+        "wasi:logging" => "This host speaks wasi:logging/logging@0.1.0-draft; build the plugin against that version",
         "wasi:messaging" => "Plugins cannot send messages in this version",
         "wasi:blobstore" => "Plugins have no blob store; data goes in a database ([grants.sql.<database>])",
         "wasi:nn" => "Plugins run no neural networks in the host",

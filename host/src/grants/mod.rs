@@ -2,6 +2,7 @@
 
 pub mod http;
 mod imports;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use self::http::HttpGrant;
 pub use self::imports::missing_import_help;
+pub use self::secrets::SecretsGrant;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::Access;
 use crate::manifest::{DocumentError, Manifest, WantedSql, closest, listed, quoted};
@@ -42,6 +44,8 @@ pub struct Offered {
     pub secrets: BTreeMap<String, OfferedSecret>,
     /// Ranges of addresses that plugins may reach although they are not public.
     pub private: Vec<ipnet::IpNet>,
+    /// What the operator tells plugins, by their names.
+    pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// The operator's limits.
     pub limits: Limits,
 }
@@ -66,6 +70,10 @@ pub struct Grants {
     pub http: Option<HttpGrant>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, SqlGrant>,
+    /// Secrets that it reads itself.
+    pub secrets: SecretsGrant,
+    /// What it is told: its own values, with the operator's in their places.
+    pub config: BTreeMap<String, String>,
 }
 
 /// A database that a plugin may use.
@@ -90,7 +98,8 @@ impl Grants {
             sql.insert(database.clone(), SqlGrant::within(wanted, &offered.limits));
         }
         let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
-        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, http, sql })
+        let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
+        Ok(Self { client: manifest.grants.client, changes: manifest.grants.changes, http, sql, secrets, config })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -98,8 +107,11 @@ impl Grants {
     pub fn summary(&self) -> Vec<String> {
         let plain = [("client", self.client), ("changes", self.changes)];
         let plain = plain.into_iter().filter(|(_, granted)| *granted).map(|(name, _)| name.to_owned());
-        let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
-        plain.chain(self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access))).collect()
+        let http = self.http.iter().flat_map(HttpGrant::summary);
+        let sql = self.sql.iter().map(|(database, grant)| format!("sql {database} ({})", grant.access));
+        let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
+        let config = (!self.config.is_empty()).then(|| "config".to_owned());
+        plain.chain(http).chain(sql).chain(revealed).chain(config).collect()
     }
 }
 

@@ -53,8 +53,8 @@ impl<'d> Document<'d> {
             return Err(DocumentError::too_large(file, bytes_max));
         }
         if let Some(offset) = too_deep(text, NESTING_MAX) {
-            let message = format!("more than {NESTING_MAX} brackets within brackets; nothing here needs so many");
-            return Err(DocumentError::at(file, Place::of(text, offset), message));
+            let message = format!("more than {NESTING_MAX} brackets within brackets");
+            return Err(DocumentError::at(file, Place::of(text, offset), message).with_help("nothing here needs so many"));
         }
         match DeTable::parse(text) {
             Ok(root) => Ok(Self { file, text, shape, root }),
@@ -122,9 +122,10 @@ impl<'d> Table<'d> {
     pub(crate) fn named_sections(&self) -> Result<Vec<(Field<'d>, Table<'d>)>, DocumentError> {
         let pattern = self.document.below(self.section).unwrap_or_default();
         let keys = self.document.keys(pattern);
+        let open = self.document.section(pattern).is_some_and(|section| section.open);
         let named = |field: Field<'d>| {
             // A key of the section below is here because that section's name was forgotten.
-            if keys.contains(&field.key) && !field.is_table() {
+            if (keys.contains(&field.key) || open) && !field.is_table() {
                 let what = pattern.rsplit('.').next().unwrap_or_default().replace(['<', '>'], "");
                 let message = format!("{} does not say of which {what}", place(&self.path, field.key));
                 return Err(field.at_key(message).with_help(format!("write it under [{pattern}], with the {what}'s name")));
@@ -195,6 +196,7 @@ impl<'d> Table<'d> {
         };
         let what = if sections { "section" } else { "key" };
         match shown.as_slice() {
+            [] if sections && !keys.is_empty() => format!("there are no sections here, only keys: {}", keys.join(", ")),
             [] => format!("there are no {what}s here"),
             [one] => format!("the only {what} here is {one}"),
             _ => format!("the {what}s here are {}", listed(&shown, "and")),
@@ -335,7 +337,8 @@ impl<'d> Field<'d> {
         }
     }
 
-    fn is_table(&self) -> bool {
+    /// Whether the value is a section.
+    pub(crate) fn is_table(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Table(_))
     }
 
@@ -384,13 +387,39 @@ fn not_toml(error: &toml::de::Error, text: &str, file: &str) -> DocumentError {
     let no_text = ["string values must be quoted", "invalid boolean", "invalid float", "invalid date", "invalid mantissa"];
     let (start, word) = word_at(text, &span);
     if error.message() == "duplicate key" {
-        refused(span.start, format!("{} is written twice", quoted(word.trim_matches(['"', '\''])))).with_help("keep one")
+        let key = word.trim_matches(['"', '\'']);
+        refused(span.start, format!("{} is written twice", quoted(key))).about(dotted("", key)).with_help("keep one")
     } else if !no_text.iter().any(|begin| error.message().starts_with(begin)) {
-        refused(span.start, format!("not valid TOML: {}", error.message()))
+        refused(span.start, format!("not valid TOML: {}", error.message())).with_help(toml_help(text, error.message()))
     } else if word.is_empty() {
-        refused(start, "a value is missing".to_owned())
+        about_line(refused(start, "a value is missing".to_owned()), text, start)
+            .with_help("write it behind the =, such as \"a text\" or 100")
     } else {
-        refused(start, "a text needs quotes".to_owned()).with_help(format!("write {}", quoted(word)))
+        about_line(refused(start, "a text needs quotes".to_owned()), text, start).with_help(format!("write {}", quoted(word)))
+    }
+}
+
+/// Says which key it is that the line of `offset` sets, as far as that can be told of a text that is not TOML.
+fn about_line(error: DocumentError, text: &str, offset: usize) -> DocumentError {
+    let line = text.get(..offset).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+    match line.split_once('=').map(|(key, _)| key.trim()) {
+        Some(key) if !key.is_empty() => error.about(dotted("", key)),
+        _ => error,
+    }
+}
+
+/// What TOML looks like, where a text does not.
+fn toml_help(text: &str, message: &str) -> &'static str {
+    if text.trim_start().starts_with('{') {
+        "this looks like JSON: write key = value, one on a line"
+    } else if message.contains("expected `=`") {
+        "write key = value, with an ="
+    } else if message.contains("expected `]`") {
+        "close the name of the section with ]"
+    } else if message.contains("expected `\"`") || message.contains("expected `'`") {
+        "close the text on its own line, with the quote that it begins with"
+    } else {
+        "write key = value, one on a line, below the [section] that it belongs to"
     }
 }
 

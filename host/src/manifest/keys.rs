@@ -24,6 +24,7 @@ const SECTIONS: &[Section] = &[
             Key::new("prefix", Kind::Text, "What stands before the names of the plugin's tools; may be empty.", "`<name>_`", "\"t_\""),
             Key::section("build"),
             Key::section("limits"),
+            Key::section("config"),
             Key::section("grants"),
         ],
     ),
@@ -51,10 +52,15 @@ const SECTIONS: &[Section] = &[
             Key::new("concurrency", Kind::Count, "Calls at the same time.", "the operator's", "8"),
         ],
     ),
+    Section::open(
+        "config",
+        "What the plugin can be told (`wasi:config/store`): texts by names of the author's choice, with the author's defaults. The operator \
+         replaces them in `[config.<plugin>]`. Nothing in them is expanded, and no secret belongs here.",
+    ),
     Section::new(
         "grants",
         "What the plugin asks for. What is not named here is not linked: a component that imports it does not load.",
-        &[Key::section("client"), Key::section("changes"), Key::section("http"), Key::section("sql")],
+        &[Key::section("client"), Key::section("changes"), Key::section("http"), Key::section("sql"), Key::section("secrets")],
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
     Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
@@ -127,5 +133,15 @@ const SECTIONS: &[Section] = &[
             Key::new("rows_max", Kind::Count, "Rows of one result.", "the operator's", "500"),
             Key::new("timeout", Kind::Duration, "Time of one statement.", "the operator's", "\"2s\""),
         ],
+    ),
+    Section::new(
+        "grants.secrets",
+        "Secrets that the plugin reads itself (`cofferdam:mcp/secrets`). One that only goes into a header need not be here.",
+        &[Key::required(
+            "reveal",
+            Kind::Texts,
+            "The operator's names for them. The operator allows it with `reveal = true` in `[secrets.<secret>]`.",
+            "[\"example-token\"]",
+        )],
     ),
 ];

@@ -1,6 +1,7 @@
 //! What a plugin says about itself: `plugin.toml`, written by its author and accepted by whoever drops it in. Pure: text in, `Manifest`
 //! out. Nothing is expanded (`${...}` is just text), and a field that this version does not enforce is unknown to it.
 
+mod config;
 mod document;
 mod error;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod http;
 mod keys;
 mod nesting;
 mod secret_text;
+mod secrets;
 mod sections;
 mod suggest;
 #[cfg(test)]
@@ -20,16 +22,19 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
 pub use self::http::{Host, HostPattern, Method, Pattern, Scheme};
 pub use self::http::{WantedCache, WantedHeader, WantedHttp, WantedRetry, belongs_to_the_host};
 pub(crate) use self::http::{check_path, split_port};
+pub(crate) use self::keys::SHAPE;
 pub(crate) use self::secret_text::SECRET_NAME;
 pub use self::secret_text::{BadSecretText, Part, SecretText, parse_template};
+pub use self::secrets::WantedSecret;
 pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub(crate) use self::suggest::{closest, listed};
-pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted};
+pub(crate) use self::values::{DATABASE_NAME, hidden, is_database_name, quoted, size_text};
 use crate::ids::PluginName;
 use crate::limits::Limits;
 
@@ -55,6 +60,8 @@ pub struct Manifest {
     pub build: Option<Build>,
     /// The limits that it sets itself.
     pub limits: WantedLimits,
+    /// What it can be told, with its own defaults.
+    pub config: BTreeMap<String, String>,
     /// What it asks for.
     pub grants: WantedGrants,
 }
@@ -94,6 +101,8 @@ pub struct WantedGrants {
     pub http: Option<WantedHttp>,
     /// Databases, by the operator's names for them.
     pub sql: BTreeMap<String, WantedSql>,
+    /// `[grants.secrets]`: the secrets that it wants to read.
+    pub secrets: Vec<WantedSecret>,
 }
 
 /// A database that a manifest asks for.
@@ -150,6 +159,7 @@ impl Manifest {
             prefix: format!("{name}_"),
             build: None,
             limits: WantedLimits::default(),
+            config: BTreeMap::new(),
             grants: WantedGrants::default(),
             name,
         }
@@ -157,7 +167,7 @@ impl Manifest {
 
     /// Reads a manifest. `file` is what messages call it.
     pub fn parse(text: &str, file: &str) -> Result<Self, ManifestError> {
-        let document = Document::parse(text, file, &keys::SHAPE)?;
+        let document = Document::parse(text, file, &SHAPE)?;
         let root = document.root()?;
         let mut manifest = Self { file: file.to_owned(), ..Self::bare(name(&root)?) };
         manifest.version = root.get("version").map(|field| version(&field)).transpose()?;
@@ -171,6 +181,9 @@ impl Manifest {
         manifest.build = root.section("build")?.map(|table| build(&table)).transpose()?;
         if let Some(table) = root.section("limits")? {
             manifest.limits = limits(&table)?;
+        }
+        if let Some(table) = root.section("config")? {
+            manifest.config = config_values(&table)?;
         }
         if let Some(table) = root.section("grants")? {
             manifest.grants = grants(&table)?;
@@ -192,7 +205,9 @@ fn name(root: &Table<'_>) -> Result<PluginName, ManifestError> {
 fn version(field: &Field<'_>) -> Result<String, ManifestError> {
     let text = field.text("a text such as \"1.2.0\"")?;
     if text.chars().count() > VERSION_CHARS_MAX {
-        return Err(field.error(&format!("can have at most {VERSION_CHARS_MAX} characters")));
+        return Err(field
+            .error(&format!("can have at most {VERSION_CHARS_MAX} characters"))
+            .with_help("write it shorter: it is only shown"));
     }
     Ok(text.to_owned())
 }
@@ -202,7 +217,7 @@ fn description(field: &Field<'_>) -> Result<String, ManifestError> {
     let text = field.raw_text(expected)?;
     let bytes_max = Limits::default().description_bytes_max;
     if text.len() > bytes_max {
-        return Err(field.error(&format!("is longer than {bytes_max} bytes")));
+        return Err(field.error(&format!("is longer than {bytes_max} bytes")).with_help("write it shorter: it is only shown"));
     }
     match hidden(&text.replace(['\n', '\r', '\t'], " ")) {
         Some(c) => Err(field.error(&format!("has the invisible character {}", c.escape_unicode())).with_help("take it out")),
@@ -249,14 +264,15 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     if let Some(databases) = table.section("sql")? {
         for (field, database) in databases.named_sections()? {
             if !is_database_name(field.key()) {
-                let message = format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()));
-                return Err(field.at_key(message));
+                return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
             }
             sql.insert(field.key().to_owned(), wanted_sql(&field, &database)?);
         }
     }
     let http = table.section("http")?.map(|table| http::wanted_http(&table)).transpose()?;
-    Ok(WantedGrants { client: table.section("client")?.is_some(), changes: table.section("changes")?.is_some(), http, sql })
+    let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
+    let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
+    Ok(WantedGrants { client, changes, http, sql, secrets })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -5,7 +5,11 @@ use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
+use crate::caps::config::ConfigCap;
+use crate::caps::host::escape;
 use crate::caps::http::Http;
+use crate::caps::log::LogRates;
+use crate::caps::secrets::SecretsCap;
 use crate::caps::sql::Sql;
 use crate::clock::Clock;
 use crate::grants::{self, Grants, Offered};
@@ -13,6 +17,7 @@ use crate::ids::{CallRef, PluginName, RevisionId, TenantId};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::runtime::{self, CodeCache, Engine, Granted, Guest, Sources};
+use crate::secrets::Secrets;
 use crate::topics::Changes;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -61,7 +66,11 @@ pub struct Loader {
     pub http: Arc<Http>,
     /// The databases that the operator offers.
     pub sql: Sql,
-    /// Their names, for grants.
+    /// The operator's secrets.
+    pub secrets: Secrets,
+    /// How fast tenants may write to the log.
+    pub log_rates: LogRates,
+    /// What manifests can ask for.
     pub offered: Offered,
     /// Where plugins report what changed.
     pub changes: Arc<Changes>,
@@ -124,7 +133,8 @@ impl Loader {
         let guest = self.prepare(&manifest, &grants, component, sources, revision, &owned).await?;
         let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
-        let described = described.map_err(|error| format!("its catalog could not be read: {error}"))?;
+        // A trap comes with names that the component has for its functions.
+        let described = described.map_err(|error| format!("its catalog could not be read: {}", escape(&error.to_string())))?;
         let catalog = Catalog::check(described, &manifest.prefix, |export| guest.has(export), &self.limits)?;
         let _ = owned.set(Owned {
             uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
@@ -152,8 +162,15 @@ impl Loader {
         let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
         let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
-        let http = grants.http.clone().map(|grant| Arc::new(self.http.grant(&TenantId::local(), grant)));
-        let granted = Granted { client: grants.client, changes, http, sql };
+        let granted = Granted {
+            client: grants.client,
+            changes,
+            http: grants.http.clone().map(|grant| Arc::new(self.http.grant(&TenantId::local(), grant))),
+            sql,
+            secrets: SecretsCap::new(&self.secrets, &grants.secrets),
+            config: ConfigCap::new(&grants.config),
+            log_rate: Some(self.log_rates.of(&TenantId::local())),
+        };
         let linked = runtime::link(&self.engine, &compiled, granted).map_err(|error| match &error {
             // A bare component has no manifest to add lines to; say where they go.
             runtime::ImportError::NotGranted { help: Some(_), .. } if manifest.file.is_empty() => {

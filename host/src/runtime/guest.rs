@@ -294,6 +294,10 @@ impl Guest {
         let engine = &self.linked.engine;
         let host = engine.limits();
         let budget = Budget::new(tag, deadline, host);
+        let budget = match &self.linked.caps.log_rate {
+            Some(rate) => budget.with_log_rate(Arc::clone(rate)),
+            None => budget,
+        };
         let state = CallState::new(budget, limits.memory_bytes_max, Arc::clone(&self.linked.caps), self.clock.clone(), Arc::clone(host));
         let mut store = Store::new(engine.inner(), state);
         store.limiter(|state| &mut state.limiter);

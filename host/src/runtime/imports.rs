@@ -4,7 +4,10 @@ use super::engine::Engine;
 use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
+use crate::caps::config::ConfigCap;
 use crate::caps::http::HttpCap;
+use crate::caps::log::LogRate;
+use crate::caps::secrets::SecretsCap;
 use crate::caps::sql::SqlCap;
 use crate::grants::missing_import_help;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
 const HTTP: &str = "cofferdam:mcp/http";
 const SQL: &str = "cofferdam:mcp/sql";
+const SECRETS: &str = "cofferdam:mcp/secrets";
 /// The standard interfaces of the grant of requests.
 const WASI_HTTP: [&str; 2] = ["wasi:http/types", "wasi:http/outgoing-handler"];
 /// WASI packages that are linked, with nothing in them.
@@ -69,13 +73,20 @@ pub struct Granted {
     pub http: Option<Arc<HttpCap>>,
     /// `cofferdam:mcp/sql`.
     pub sql: Option<SqlCap>,
+    /// `cofferdam:mcp/secrets`.
+    pub secrets: Option<SecretsCap>,
+    /// `wasi:config/store`.
+    pub config: Option<ConfigCap>,
+    /// How fast its tenant may write to the log; none: as fast as it can.
+    pub log_rate: Option<Arc<LogRate>>,
 }
 
 /// Links a component with what it was granted.
 pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<Linked, ImportError> {
     check_size(engine, component)?;
     check_imports(engine, component, &granted)?;
-    let caps = Arc::new(Caps { client: granted.client, changes: granted.changes, http: granted.http, sql: granted.sql });
+    let Granted { client, changes, http, sql, secrets, config, log_rate } = granted;
+    let caps = Arc::new(Caps { client, changes, http, sql, secrets, config, log_rate });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| ImportError::Mismatch(format!("{error:#}")))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -85,6 +96,7 @@ fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine.inner());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     caps::host::link(&mut linker, CallState::host)?;
+    caps::log::link(&mut linker, CallState::log)?;
     if caps.client {
         caps::client::link(&mut linker, CallState::client)?;
     }
@@ -97,6 +109,12 @@ fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<CallState>> {
     }
     if caps.sql.is_some() {
         caps::sql::link(&mut linker, CallState::sql)?;
+    }
+    if caps.secrets.is_some() {
+        caps::secrets::link(&mut linker, CallState::secrets)?;
+    }
+    if caps.config.is_some() {
+        caps::config::link(&mut linker, CallState::config)?;
     }
     Ok(linker)
 }
@@ -122,6 +140,9 @@ fn check_imports(engine: &Engine, component: &Component, granted: &Granted) -> R
             HTTP => granted.http.is_some(),
             SQL => granted.sql.is_some(),
             _ if WASI_HTTP.contains(&path) => granted.http.is_some() && version.starts_with("0.2."),
+            SECRETS => granted.secrets.is_some(),
+            _ if caps::config::INTERFACES.contains(&name) => granted.config.is_some(),
+            _ if caps::log::INTERFACES.contains(&name) => true,
             _ => EMPTY_WASI.iter().any(|wasi| path.starts_with(wasi)),
         };
         if !linked {

@@ -5,11 +5,15 @@ use super::wasi::{self, Captured};
 use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
+use crate::caps::config::{ConfigCap, ConfigView};
 use crate::caps::host::{HostView, write_log};
 use crate::caps::http::{self, CallQuota, HttpCap, HttpView};
+use crate::caps::log::{LogRate, LogView};
+use crate::caps::secrets::{SecretsCap, SecretsView};
 use crate::caps::sql::{SqlCap, SqlView};
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::secrets::CallSecrets;
 use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
@@ -23,6 +27,9 @@ pub(super) struct Caps {
     pub(super) changes: Option<ChangesCap>,
     pub(super) http: Option<Arc<HttpCap>>,
     pub(super) sql: Option<SqlCap>,
+    pub(super) secrets: Option<SecretsCap>,
+    pub(super) config: Option<ConfigCap>,
+    pub(super) log_rate: Option<Arc<LogRate>>,
 }
 
 /// The data of one call's store.
@@ -35,6 +42,7 @@ pub(super) struct CallState {
     // Made when the guest makes its first request.
     http: Option<Arc<CallQuota>>,
     wasi_http: Option<Box<(http::Hooks, WasiHttpCtx)>>,
+    secrets: Option<CallSecrets>,
     limits: Arc<Limits>,
     table: ResourceTable,
     // Made when the guest first touches WASI, since most never do.
@@ -59,6 +67,7 @@ impl CallState {
             client: None,
             http: None,
             wasi_http: None,
+            secrets: None,
             limits,
             table,
             wasi: None,
@@ -108,6 +117,18 @@ impl CallState {
 
     pub(super) fn sql(&mut self) -> SqlView<'_> {
         SqlView { cap: self.caps.sql.as_ref(), budget: &mut self.budget }
+    }
+
+    pub(super) fn log(&mut self) -> LogView<'_> {
+        LogView { budget: &mut self.budget }
+    }
+
+    pub(super) fn secrets(&mut self) -> SecretsView<'_> {
+        SecretsView { cap: self.caps.secrets.as_ref(), seen: &mut self.secrets, budget: &mut self.budget }
+    }
+
+    pub(super) fn config(&mut self) -> ConfigView<'_> {
+        ConfigView { cap: self.caps.config.as_ref(), budget: &mut self.budget }
     }
 
     /// Hands what the guest printed to the log.

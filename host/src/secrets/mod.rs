@@ -132,9 +132,7 @@ impl Slot {
             return known.secret.clone();
         }
         let read = match &self.source {
-            SecretSource::File(path) => {
-                read::file(path, name, self.bytes_max, known.stamp).await.map(|read| read.map(|(secret, stamp)| (secret, Some(stamp))))
-            }
+            SecretSource::File(path) => read::file(path, name, self.bytes_max, known.stamp).await,
             SecretSource::Environment(_) => read::variable(self.variable.as_ref(), self.bytes_max).map(|secret| Some((secret, None))),
             SecretSource::Command { refresh, .. } if known.read.is_some_and(|read| read.elapsed() < *refresh) => Ok(None),
             SecretSource::Command { argv, folder, .. } => {

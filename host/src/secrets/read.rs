@@ -58,18 +58,25 @@ impl Stamp {
     }
 }
 
+/// The times of a file move in steps: two changes within one step cannot be told apart, so a file is known by them only when its last change
+/// is this old.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// A text, and what the file is known by from now on.
+type Read = (Secret, Option<Stamp>);
+
 /// Bits of a file's mode that let others than its owner in.
 const OTHERS: u32 = 0o077;
 
 /// A file's text; none when it is still the one that was read.
-pub(super) async fn file(path: &Path, name: &str, bytes_max: usize, known: Option<Stamp>) -> Result<Option<(Secret, Stamp)>, Failed> {
+pub(super) async fn file(path: &Path, name: &str, bytes_max: usize, known: Option<Stamp>) -> Result<Option<Read>, Failed> {
     let (path, name) = (path.to_owned(), name.to_owned());
     let shown = path.clone();
     let read = tokio::task::spawn_blocking(move || read_file(&path, &name, bytes_max, known)).await;
     read.map_err(|error| Failed::File { path: shown, error: io::Error::other(error) })?
 }
 
-fn read_file(path: &Path, name: &str, bytes_max: usize, known: Option<Stamp>) -> Result<Option<(Secret, Stamp)>, Failed> {
+fn read_file(path: &Path, name: &str, bytes_max: usize, known: Option<Stamp>) -> Result<Option<Read>, Failed> {
     let failed = |error| Failed::File { path: path.to_owned(), error };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     // Opening a pipe would wait for somebody to write to it.
@@ -89,7 +96,8 @@ fn read_file(path: &Path, name: &str, bytes_max: usize, known: Option<Stamp>) ->
     let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 2));
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     file.take(most).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(Some((text(&bytes, bytes_max)?, Stamp::of(&metadata))))
+    let settled = metadata.modified().is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age >= SETTLED));
+    Ok(Some((text(&bytes, bytes_max)?, settled.then(|| Stamp::of(&metadata)))))
 }
 
 /// A variable's text, which was taken when the host started.

@@ -43,6 +43,17 @@ async fn a_file_is_read_again_when_it_has_changed() {
 }
 
 #[tokio::test]
+async fn changes_in_place_and_in_quick_succession_are_all_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let secrets = one(SecretSource::File(file.clone()));
+    for number in 100..200 {
+        std::fs::write(&file, number.to_string()).unwrap();
+        assert_eq!(text(&secrets).await, Ok(number.to_string()));
+    }
+}
+
+#[tokio::test]
 async fn d18_secret_rotated_mid_call_keeps_the_old_value_for_this_call() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");

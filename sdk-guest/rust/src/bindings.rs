@@ -17,6 +17,8 @@ pub mod imports {
                 import cofferdam:mcp/changes@0.1.0;
                 import cofferdam:mcp/http@0.1.0;
                 import cofferdam:mcp/sql@0.1.0;
+                import cofferdam:mcp/secrets@0.1.0;
+                import wasi:config/store@0.2.0-rc.1;
             }
         ",
         world: "cofferdam:plugin-sdk/imports",
@@ -47,7 +49,8 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{changes, client, host, http, sql, types};
+    pub use cofferdam::mcp::{changes, client, host, http, secrets, sql, types};
+    pub use wasi::config::store as config;
 }
 
 /// Every plugin.

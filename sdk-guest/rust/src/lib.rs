@@ -313,6 +313,11 @@
 //!
 //! With `[grants.http]` in the manifest, [`http`] reaches what it allows, and nothing else. Credentials stay with the host.
 //!
+//! # Configuration and secrets
+//!
+//! A manifest's `[config]` has values that the operator can replace, and [`config`] reads them. With `[grants.secrets]`, [`secrets`] reads
+//! what the operator keeps secret and lets plugins read.
+//!
 //! # Tests
 //!
 //! Handlers run natively too: [`testing`] calls them as the host would, under plain `cargo test`.
@@ -363,6 +368,7 @@ mod bindings;
 pub mod changes;
 pub mod client;
 mod completion;
+pub mod config;
 pub mod content;
 mod contents;
 mod context;
@@ -379,6 +385,7 @@ mod plugin;
 mod prompts;
 mod reply;
 mod schema;
+pub mod secrets;
 pub mod sql;
 mod template;
 pub mod testing;
@@ -398,7 +405,7 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, http, log, sql};
+    pub use crate::{changes, client, config, http, log, secrets, sql};
     pub use crate::{complete, prompt, query, resource, update};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;

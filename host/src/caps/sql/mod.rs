@@ -77,14 +77,13 @@ pub struct SqlView<'a> {
 
 impl SqlView<'_> {
     /// A name that was not granted is like one that does not exist.
-    fn database(&self, name: &str) -> Result<&SqliteDatabase, SqlError> {
-        self.cap.and_then(|cap| cap.databases.get(name)).ok_or_else(|| self.denied(name))
+    fn database(&mut self, name: &str) -> Result<&SqliteDatabase, SqlError> {
+        let found = self.cap.and_then(|cap| cap.databases.get(name));
+        found.ok_or_else(|| self.denied(name))
     }
 
-    fn denied(&self, name: &str) -> SqlError {
-        let tag = &self.budget.tag;
-        let asked = super::host::escape(&name.chars().take(64).collect::<String>());
-        tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, database = asked, "denied: sql");
+    fn denied(&mut self, name: &str) -> SqlError {
+        super::audit::denied(self.budget, "sql", name);
         let names: Vec<_> = self.cap.iter().flat_map(|cap| cap.databases.keys().map(String::as_str)).collect();
         SqlError::Denied(format!("no database of that name is granted; granted: {}", names.join(", ")))
     }

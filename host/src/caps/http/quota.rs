@@ -19,6 +19,7 @@ pub struct CallQuota {
     /// As this call sees them.
     pub(super) secrets: CallSecrets,
     requests: AtomicU32,
+    audit_records: AtomicU32,
     slots: Arc<Semaphore>,
 }
 
@@ -36,7 +37,14 @@ const SHOWN_CHARS_MAX: usize = 256;
 impl CallQuota {
     pub(super) fn new(tag: CallTag, deadline: Instant, secrets: CallSecrets, limits: &Limits) -> Self {
         let slots = Arc::new(Semaphore::new(limits.http_concurrency_max));
-        Self { tag, deadline, secrets, requests: AtomicU32::new(limits.http_requests_max), slots }
+        Self {
+            tag,
+            deadline,
+            secrets,
+            requests: AtomicU32::new(limits.http_requests_max),
+            audit_records: AtomicU32::new(limits.audit_records_max),
+            slots,
+        }
     }
 
     /// Takes one request off.
@@ -48,11 +56,15 @@ impl CallQuota {
         })
     }
 
-    /// Tells the operator what a plugin tried.
+    /// Tells the operator what a plugin tried, and not without end. The call's own budget is out of reach here: requests of the standard
+    /// interface go on beside the guest.
     pub(super) fn denied(&self, request: &str, rule: &'static str) {
         let tag = &self.tag;
+        let left = self.audit_records.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let Ok(left) = left else { return };
         let asked = escape(&request.chars().take(SHOWN_CHARS_MAX).collect::<String>());
-        tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, request = asked, rule, "denied: http");
+        let last = left == 1;
+        tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, asked, rule, last, "denied: http");
     }
 }
 

@@ -19,6 +19,9 @@ use tokio::sync::watch;
 /// Slots of a test host's pool: each reserves address space, and many hosts live in one process.
 const CALLS_MAX: usize = 16;
 
+/// Something else that an operator decides.
+type Change = Box<dyn Fn(&mut Config) + Send + Sync>;
+
 /// A plugins folder in the making.
 pub struct Plugins {
     folder: tempfile::TempDir,
@@ -29,7 +32,7 @@ pub struct Plugins {
     databases: Vec<(String, Database)>,
     folders: Vec<(String, Folder)>,
     tasks: TaskStore,
-    operator: Vec<Box<dyn Fn(&mut Config) + Send + Sync>>,
+    operator: Vec<Change>,
 }
 
 /// A host that serves until it is dropped.

@@ -61,13 +61,6 @@ impl fmt::Display for MissingImports {
     }
 }
 
-/// The sections of `[grants]` that an import calls for, such as `sql`.
-pub(super) fn called_for(interface: &str) -> Vec<String> {
-    let help = missing_import_help(interface).unwrap_or_default();
-    let sections = help.lines().filter_map(|line| line.strip_prefix("[grants.")).filter_map(|rest| rest.split(['.', ']']).next());
-    sections.map(str::to_owned).collect()
-}
-
 fn help(interface: &str) -> Option<String> {
     let function = || (!interface.contains('/')).then(|| "Plugins import interfaces, not single functions".to_owned());
     missing_import_help(interface).or_else(function)
@@ -76,7 +69,7 @@ fn help(interface: &str) -> Option<String> {
 /// The sentence, and the lines for a manifest behind it.
 fn split(help: &str) -> (&str, Option<&str>) {
     match help.split_once('\n') {
-        Some((sentence, lines)) if lines.starts_with("[grants.") => (sentence, Some(lines)),
+        Some((sentence, lines)) if lines.starts_with('[') => (sentence, Some(lines)),
         _ => (help, None),
     }
 }

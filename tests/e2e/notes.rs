@@ -42,7 +42,8 @@ fn notes_are_kept_found_changed_and_deleted() {
     let edited = call(&host, "notes_edit", json!({"id": "00000001", "text": "The cofferdam holds"}));
     assert_eq!((&edited["text"], &edited["tags"], &edited["created"]), (&json!("The cofferdam holds"), &first["tags"], &first["created"]));
     assert_eq!(call(&host, "notes_get", json!({"id": "00000001"})), edited);
-    client::call(host.address, "notes_delete", json!({"id": "00000001"}));
+    let deleted = client::call(host.address, "notes_delete", json!({"id": "00000001"}));
+    assert_eq!(deleted.text(), "note 00000001 is gone");
     let gone = client::call(host.address, "notes_get", json!({"id": "00000001"}));
     assert!(gone.body.contains("there is no note"), "{gone:?}");
 }

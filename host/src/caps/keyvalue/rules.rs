@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn sums_are_exact_or_refused() {
         let entry = |text: &str| Entry { value: text.as_bytes().into(), expires_ms: Some(7) };
-        let add = |text: &str, by| apply(Some(&entry(text)), Change::Increment(by, None)).map(|(write, sum)| (write, sum));
+        let add = |text: &str, by| apply(Some(&entry(text)), Change::Increment(by, None));
         assert_eq!(add("41", 1).unwrap(), (Write::Put(entry("42")), Changed::Sum(42)));
         assert_eq!(add("9007199254740991", 1).unwrap().1, Changed::Sum(1 << 53));
         for (text, by) in

@@ -9,6 +9,7 @@ mod drain;
 mod hostile;
 mod http_sse;
 mod loading;
+mod migrations;
 mod modern;
 mod plain;
 mod postgres;

@@ -16,6 +16,7 @@ mod http;
 mod http_sse;
 mod keyvalue;
 mod loading;
+mod migrations;
 mod modern;
 mod notes;
 mod packages;

@@ -147,6 +147,19 @@ impl Plugins {
         self
     }
 
+    /// Offers a SQLite database that is made by migrations.
+    #[must_use]
+    pub fn migrated(mut self, name: &str, files: &[(&str, &str)]) -> Self {
+        let migrations = self.folder.path().join(format!("{name}-migrations"));
+        std::fs::create_dir_all(&migrations).expect("the folder of migrations");
+        for (file, text) in files {
+            std::fs::write(migrations.join(file), text).expect("a migration");
+        }
+        let path = self.folder.path().join(format!("{name}.db"));
+        self.databases.push((name.to_owned(), Database::Sqlite(SqliteFile { path, init: None, migrations: Some(migrations) })));
+        self
+    }
+
     /// Offers a database of a PostgreSQL server.
     #[must_use]
     pub fn postgres(mut self, name: &str, server: PostgresServer) -> Self {

@@ -2,6 +2,7 @@
 //! down or silent.
 
 mod faults;
+mod network;
 mod refusals;
 mod schemas;
 mod transactions;

@@ -15,11 +15,16 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{CancelToken, Client, Connection, NoTls};
+use tokio_postgres::{CancelToken, Client, Connection, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What a row has beside its values.
 const ROW_BYTES_EXTRA: usize = 64 << 10;
+/// What `DISCARD ALL` does, apart from the driver's own prepared statements, which it would go on using. At its end, how many there are that
+/// are not the driver's: a connection with such is closed.
+const RESET: &str = "
+    CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_catalog.pg_advisory_unlock_all();
+    DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql";
 /// A transaction in which nothing happens for this long is ended by the server as well, should the host be gone.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
@@ -74,7 +79,7 @@ impl Server {
         }
     }
 
-    /// What holds for a session from its beginning; `DISCARD ALL` comes back to it.
+    /// What holds for a session from its beginning; `RESET ALL` comes back to it.
     fn settings(&self) -> String {
         let settings = [
             ("search_path", "public,pg_temp".to_owned()),
@@ -221,10 +226,16 @@ impl Session {
 
     /// Forgets everything that a statement may have left behind. `false` when that is not possible.
     pub(super) async fn reset(&self) -> bool {
-        let reset = !self.client.is_closed() && self.client.batch_execute("DISCARD ALL").await.is_ok();
-        // The driver's own statements about types are gone as well.
+        if self.client.is_closed() {
+            return false;
+        }
+        let Ok(messages) = self.client.simple_query(RESET).await else { return false };
         self.client.clear_type_cache();
-        reset
+        let last = messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        last == Some("0")
     }
 }
 

@@ -89,6 +89,10 @@ impl PostgresTransaction {
         // Whoever is gone, or takes too long, gets a rollback.
         while let Ok(Some(job)) = timeout_at(whole.at, inbox.recv()).await {
             let ends = Ends::of(limits.statement_time_max, deadline).within(whole.at, limits.transaction_time_max);
+            if Instant::now() >= whole.at {
+                // The job came too late, and its reply goes unanswered.
+                break;
+            }
             match job {
                 Job::Work(work, mut reply) => {
                     let done = async {

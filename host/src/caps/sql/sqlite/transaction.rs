@@ -109,6 +109,10 @@ fn hold(session: &Session, lease: Lease, inbox: &Receiver<Job>, begun: Reply<()>
     let left = || ends.map_or(time_max, |ends| ends.saturating_duration_since(std::time::Instant::now()));
     // Whoever is gone, or takes too long, gets a rollback.
     while let Ok(job) = inbox.recv_timeout(left()) {
+        if left().is_zero() {
+            // The job came too late, and its reply goes unanswered.
+            break;
+        }
         match job {
             Job::Work(work) => work(session),
             Job::End { keep, reply } => {

@@ -280,6 +280,8 @@ limits! {
     keyvalue_store_bytes_max: usize = 4 << 30;
     /// Values of the file that are kept in memory as well, so that reading one costs no way to another thread.
     keyvalue_cache_bytes_max: usize = 64 * MIB;
+    /// How long a host waits for another one to give up the file: one that is ending while the next one starts.
+    keyvalue_open_wait_max: Duration = Duration::from_secs(5);
     /// Operations that wait for the file; whoever comes then waits before them.
     keyvalue_queue_max: usize = 256;
     /// How often what has expired is removed, at the least. It is not found before that either, but it takes room.

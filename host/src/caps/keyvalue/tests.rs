@@ -198,7 +198,8 @@ async fn a_file_keeps_everything_and_counts_it_again() {
     let store = file(folder.path(), &limits, hand.clock());
     set(&store, &space, "a", b"\0\xff", None, two).await.unwrap();
     set(&store, &space, "b", b"2", Some(50), two).await.unwrap();
-    let second = SqliteStore::open(&folder.path().join("keyvalue.db"), &limits, hand.clock());
+    let impatient = Limits { keyvalue_open_wait_max: Duration::ZERO, ..Limits::default() };
+    let second = SqliteStore::open(&folder.path().join("keyvalue.db"), &impatient, hand.clock());
     assert!(matches!(second.err(), Some(OpenError::InUse)));
     drop(store);
     let store = file(folder.path(), &limits, hand.clock());

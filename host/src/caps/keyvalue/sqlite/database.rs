@@ -13,6 +13,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The version of the tables, in `user_version`. A change of theirs raises it and adds the statements that lead from the one before.
 pub(super) const VERSION: i64 = 1;
@@ -32,6 +33,9 @@ CREATE TABLE entries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX entries_by_expiry ON entries (expires_ms) WHERE expires_ms IS NOT NULL;
 ";
+
+/// How often the lock of another host is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Beside its bytes, what an entry of the cache takes.
 const CACHED_BYTES: usize = 128;
@@ -102,7 +106,7 @@ impl Database {
         if let Some(folder) = file.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let lock = lock(&file)?;
+        let lock = lock(&file, limits.keyvalue_open_wait_max)?;
         make_private(&file)?;
         let connection = Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // A commit survives the process at once, and a power cut after the next sync.
@@ -239,14 +243,20 @@ impl Database {
 }
 
 /// One process at a time: what it keeps in memory is only right as long as nobody else writes.
-fn lock(file: &Path) -> Result<File, OpenError> {
+#[allow(clippy::disallowed_methods, reason = "a thread that opens files, while a plugin loads; there is nothing else to wait on")]
+fn lock(file: &Path, wait_max: Duration) -> Result<File, OpenError> {
     let mut name = file.as_os_str().to_owned();
     name.push(".lock");
     let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(PathBuf::from(name))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(OpenError::InUse),
-        Err(fs::TryLockError::Error(error)) => Err(error.into()),
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // The kernel wakes nobody who would give up after a while.
+            Err(fs::TryLockError::WouldBlock) if began.elapsed() < wait_max => std::thread::sleep(LOOK_EVERY),
+            Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(fs::TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
 }
 

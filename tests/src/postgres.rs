@@ -87,7 +87,7 @@ impl Cluster {
         let script = "folder=$1; owner=$2; shift 2; \"$@\" >>\"$folder/log\" 2>&1 & server=$!
             cat >/dev/null; kill -INT $server; wait $server; test -d /proc/$owner || rm -rf \"$folder\"";
         let mut shell = as_user(is_root(), Path::new("/bin/sh"));
-        shell.args(["-c", &script, "sh"]).arg(&self.folder).arg(std::process::id().to_string());
+        shell.args(["-c", script, "sh"]).arg(&self.folder).arg(std::process::id().to_string());
         shell.arg(self.programs.join("postgres")).arg("-D").arg(self.folder.join("data"));
         for setting in [
             format!("port={}", self.port),

@@ -52,7 +52,7 @@ pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<(), SqlError> {
     let Some(first) = first else {
         return Err(SqlError::Invalid("the statement is empty".to_owned()));
     };
-    classify(&first, tokens.clone())?;
+    classify(&first, &tokens)?;
     for token in tokens.clone() {
         let name = token.text.trim_matches('"');
         if matches!(token.kind, Kind::Word | Kind::Quoted) && FUNCTIONS.iter().any(|function| name.eq_ignore_ascii_case(function)) {
@@ -65,7 +65,7 @@ pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<(), SqlError> {
     }
 }
 
-fn classify(first: &Token<'_>, others: Tokens<'_>) -> Result<(), SqlError> {
+fn classify(first: &Token<'_>, others: &Tokens<'_>) -> Result<(), SqlError> {
     let command: String = first.text.chars().take(32).collect::<String>().to_ascii_uppercase();
     if first.kind == Kind::Word && !first.is_any(COMMANDS) {
         let why = match command.as_str() {

@@ -324,7 +324,7 @@ limits! {
     /// Between two pieces of a response's body.
     http_between_time_max: Duration = Duration::from_secs(10);
     /// One request with its response, attempts and redirects included; a grant may lower it.
-    http_total_time_max: Duration = Duration::from_secs(30);
+    http_time_max: Duration = Duration::from_secs(30);
     /// A request's URL.
     http_url_bytes_max: usize = 8 * KIB;
     /// A request's header fields, names and values.

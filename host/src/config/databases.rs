@@ -89,7 +89,7 @@ pub(super) fn databases(table: &Table<'_>, folder: &Path) -> Result<BTreeMap<Str
     let mut databases = BTreeMap::new();
     for (field, database) in table.named_sections()? {
         if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a database name: {DATABASE_NAME}", quoted(field.key()))));
+            return Err(field.at_key(format!("{} is not a database name", quoted(field.key()))).with_help(DATABASE_NAME));
         }
         let engine = database
             .require("engine", "engine = \"sqlite\"")?

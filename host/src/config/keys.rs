@@ -128,7 +128,7 @@ const SECTIONS: &[Section] = &[
                 Kind::Choice(&["require", "off"]),
                 "PostgreSQL: whether the connection is encrypted and the server's certificate checked. `off` only for this machine.",
                 "`\"require\"`",
-                "\"off\"",
+                "\"require\"",
             ),
             Key::new(
                 "ca",

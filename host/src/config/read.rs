@@ -220,7 +220,7 @@ fn limits(table: &Table<'_>) -> Result<Limits, ConfigError> {
     time(&mut limits.cpu_time_max, "cpu_time", limits.cpu_time_hard)?;
     time(&mut limits.wall_time_max, "wall_time", limits.wall_time_hard)?;
     time(&mut limits.sql_statement_time_max, "sql_statement_time", Duration::MAX)?;
-    time(&mut limits.http_total_time_max, "http_time", Duration::MAX)?;
+    time(&mut limits.http_time_max, "http_time", Duration::MAX)?;
     time(&mut limits.drain_time_max, "drain_time", Duration::MAX)?;
     let count = |row: &mut usize, key| set(row, table.get(key), |field| Ok(usize::try_from(field.count()?).unwrap_or(usize::MAX)));
     count(&mut limits.calls_max, "calls")?;

@@ -46,7 +46,7 @@ pub(super) fn folders(table: &Table<'_>, config: &Config, base: &Path) -> Result
     let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
     for (field, table) in table.named_sections()? {
         if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a folder's name: {DATABASE_NAME}", quoted(field.key()))));
+            return Err(field.at_key(format!("{} is not a folder's name", quoted(field.key()))).with_help(DATABASE_NAME));
         }
         let path = table.require("path", &format!("path = \"data/{}\"", field.key()))?;
         let folder = Folder {

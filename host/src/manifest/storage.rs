@@ -41,7 +41,7 @@ pub(super) fn folders(grants: &Table<'_>) -> Result<BTreeMap<String, WantedFolde
     let Some(table) = grants.section("files")? else { return Ok(folders) };
     for (field, folder) in table.named_sections()? {
         if !is_database_name(field.key()) {
-            return Err(field.at_key(format!("{} is not a folder's name: {DATABASE_NAME}", quoted(field.key()))));
+            return Err(field.at_key(format!("{} is not a folder's name", quoted(field.key()))).with_help(DATABASE_NAME));
         }
         folders.insert(field.key().to_owned(), wanted_folder(&field, &folder)?);
     }

@@ -122,7 +122,7 @@ fn everything_that_is_wrong_is_found() {
         // Sections that are none, and names with dots and quotes.
         ("name = \"a\"\nlimits = 3\n[grants]\nsql = []\n\"q.x\" = 1", &["2:10 limits", "4:7 grants.sql", "5:1 grants.\"q.x\""]),
         ("\u{feff}name = \"a\"\nx = 1", &["2:1 x"]),
-        ("name = a", &["1:8 -"]),
+        ("name = a", &["1:8 name"]),
     ] {
         let mut found = all_of(text);
         found.sort();

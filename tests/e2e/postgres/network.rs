@@ -2,10 +2,9 @@
 
 use super::*;
 use cofferdam::caps::sql::model::{Access, QueryOptions, RowFormat, SqlError, SqlLimits};
-use cofferdam::caps::sql::password::Passwords;
 use cofferdam::caps::sql::postgres::PostgresDatabase;
 use cofferdam::config::PostgresServer;
-use std::sync::Arc;
+use cofferdam::secrets::{SecretSource, Secrets};
 use tokio::time::Instant;
 
 fn limits() -> SqlLimits {
@@ -23,16 +22,17 @@ fn limits() -> SqlLimits {
 }
 
 /// The password of a role, by the name of the secret: `read` or `write`.
-fn passwords(database: &PgDatabase) -> Passwords {
-    let name = database.name.clone();
-    Arc::new(move |secret| {
-        let password = format!("{secret}-{name}");
-        Box::pin(async move { Ok(password.into()) })
-    })
+fn passwords(database: &PgDatabase) -> Secrets {
+    secrets(|secret| Some(format!("{secret}-{}", database.name)))
 }
 
-fn open(server: &PostgresServer, passwords: &Passwords) -> PostgresDatabase {
-    PostgresDatabase::new("main", server, Access::Read, limits(), passwords).unwrap()
+fn secrets(text: impl Fn(&str) -> Option<String>) -> Secrets {
+    let sources = ["read", "write"].map(|name| (name.to_owned(), SecretSource::Environment(name.to_owned())));
+    Secrets::with_environment(&sources.into(), text)
+}
+
+fn open(server: &PostgresServer, secrets: &Secrets) -> PostgresDatabase {
+    PostgresDatabase::new("main", server, Access::Read, limits(), secrets).unwrap()
 }
 
 async fn ask(database: &PostgresDatabase, sql: &str, time: Duration) -> Result<String, SqlError> {
@@ -52,9 +52,9 @@ async fn tls_and_passwords() {
     assert_eq!(ask(&main, tls, SOON).await, Ok(format!("[[true,\"TLSv1.3\",\"{user}\"]]")));
 
     let unavailable = Err(SqlError::Unavailable("the database is not available".to_owned()));
-    let wrong: Passwords = Arc::new(|_| Box::pin(async { Ok("wrong".to_owned().into()) }));
+    let wrong = secrets(|_| Some("wrong".to_owned()));
     assert_eq!(ask(&open(&server, &wrong), "SELECT 1", SOON).await, unavailable);
-    let none: Passwords = Arc::new(|_| Box::pin(async { Err("there is no such secret".to_owned()) }));
+    let none = secrets(|_| None);
     assert_eq!(ask(&open(&server, &none), "SELECT 1", SOON).await, unavailable);
     // A certificate that nobody vouches for.
     let strange = PostgresServer { ca: None, ..server.clone() };

@@ -70,7 +70,7 @@ impl HttpGrant {
         Ok(Self {
             allow: wanted.allow.iter().map(|(pattern, _)| pattern.clone()).collect(),
             redirects_max: wanted.redirects_max.min(limits.http_redirects_max),
-            total_time_max: lower(wanted.total_time_max, limits.http_total_time_max),
+            total_time_max: lower(wanted.total_time_max, limits.http_time_max),
             response_bytes_max: lower(wanted.response_bytes_max, limits.http_response_bytes_max),
             concurrency_max: lower(wanted.concurrency_max, limits.http_plugin_requests_max),
             headers: wanted.headers.clone(),

@@ -196,7 +196,7 @@ fn of_every_limit_of_requests_the_lower_holds() {
         &[],
     );
     let high = high.unwrap();
-    assert_eq!((high.redirects_max, high.total_time_max), (host.http_redirects_max, host.http_total_time_max));
+    assert_eq!((high.redirects_max, high.total_time_max), (host.http_redirects_max, host.http_time_max));
     assert_eq!((high.response_bytes_max, high.concurrency_max), (host.http_response_bytes_max, host.http_plugin_requests_max));
     assert_eq!(high.retry.unwrap().attempts_max, host.http_attempts_max);
     assert_eq!(high.cache.unwrap().size_bytes_max, host.http_cache_bytes_max);

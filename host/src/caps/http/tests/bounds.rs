@@ -33,19 +33,19 @@ async fn s16_an_upstream_that_hangs_costs_its_deadline() {
     assert_eq!(timeout(get(&world.plain(half, ""), half, "/").await), "the next piece of the response took longer than 150ms");
     // One that always says something ends with all of it.
     let world = World::with(|limits| {
-        limits.http_total_time_max = SHORT;
+        limits.http_time_max = SHORT;
         limits.http_response_bytes_max = usize::MAX;
     });
     assert_eq!(timeout(get(&world.plain(endless, ""), endless, "/").await), "the request took longer than 150ms");
     let limits = Limits::default();
-    let seconds = [limits.http_head_time_max, limits.http_between_time_max, limits.http_total_time_max].map(|time| time.as_secs());
+    let seconds = [limits.http_head_time_max, limits.http_between_time_max, limits.http_time_max].map(|time| time.as_secs());
     assert_eq!(seconds, [10, 10, 30]);
 }
 
 #[tokio::test]
 async fn s16_the_guest_and_the_grant_can_only_shorten_the_time() {
     let (port, _) = start(|_, _| Reply::Silence(Vec::new())).await;
-    let world = World::with(|limits| limits.http_total_time_max = SHORT);
+    let world = World::with(|limits| limits.http_time_max = SHORT);
     let cap = world.plain(port, "timeout = \"1h\"");
     let mut asked = request("GET", format!("http://api.example.com:{port}/"), &[]);
     asked.timeout_ms = Some(600_000);

@@ -10,7 +10,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tests::client;
 use tests::host::{Plugins, guest, manifest};
+use tests::postgres;
 use tests::process::{self, Process};
+use tests::upstream::{Upstream, response};
 
 /// In every secret, and in nothing else.
 const CANARY: &str = "canary-73c1f9";
@@ -22,17 +24,41 @@ reveal = true
 
 [secrets.header]
 env = \"CANARY_HEADER\"
-hosts = [\"api.example.com\"]
+hosts = [\"localhost\"]
 
 [secrets.password]
 command = [\"echo\", \"canary-73c1f9-from-a-command\"]
+
+[egress]
+private = [\"127.0.0.1/32\"]
+ca = \"ca.pem\"
 
 [config.keeper]
 greeting = \"no secret at all\"
 ";
 
-fn plugins() -> (Plugins, PathBuf) {
-    let plugins = Plugins::new()
+/// A plugin whose requests get the secret put in, and one whose database has it for a password, which is wrong.
+fn plugins() -> (Plugins, PathBuf, Upstream) {
+    let plugins = Plugins::new();
+    let upstream = Upstream::start("localhost", &plugins.scratch().join("ca.pem"), |request| match request.contains(" /gone ") {
+        true => String::new(),
+        false => response("200 OK", "", "hello"),
+    });
+    let fetcher = format!(
+        "name = \"fetcher\"\n[grants.http]\nallow = [\"GET https://localhost:{}/**\"]\n[grants.http.headers.localhost]\nauthorization = \
+         \"Bearer ${{secret:header}}\"\n",
+        upstream.port
+    );
+    let server = postgres::cluster().database("").server_with_tls();
+    let (Some(login), Some(ca)) = (&server.read, &server.ca) else { panic!("no login") };
+    let database = format!(
+        "[databases.pg]\nengine = \"postgresql\"\nurl = \"postgres://localhost:{}/{}\"\nca = {ca:?}\n[databases.pg.read]\nuser = \"{}\"\n\
+         password = \"${{secret:password}}\"\n",
+        server.port, server.database, login.user
+    );
+    let plugins = plugins
+        .with_manifest("fetcher", &guest("fetcher"), &fetcher)
+        .with_manifest("pg", &guest("database"), "name = \"pg\"\n[grants.sql.pg]\naccess = \"read\"\n")
         .fixture("keeper")
         .guest("hostile")
         .guest("database")
@@ -40,12 +66,12 @@ fn plugins() -> (Plugins, PathBuf) {
         .secret("token", &format!("{CANARY}-from-a-file\n"), true);
     let file = plugins.write_config();
     let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, text + SECRETS).unwrap();
-    (plugins, file)
+    std::fs::write(&file, text + SECRETS + &database).unwrap();
+    (plugins, file, upstream)
 }
 
 /// Every way to make a host talk about what went wrong.
-fn provoke(address: SocketAddr, admin: SocketAddr) -> String {
+fn provoke(address: SocketAddr, admin: SocketAddr, upstream: u16) -> String {
     let mut said = String::new();
     let attacks = [
         "ok",
@@ -71,6 +97,13 @@ fn provoke(address: SocketAddr, admin: SocketAddr) -> String {
         let _ = writeln!(said, "{:?}", client::call(address, tool, json!({ "name": "token" })));
     }
     let _ = writeln!(said, "{:?}", client::call(address, "told_all", json!({})));
+    for url in ["localhost:{}/", "localhost:{}/gone", "127.0.0.1:{}/", "localhost:1/"] {
+        let url = format!("https://{}", url.replace("{}", &upstream.to_string()));
+        for tool in ["fetcher_fetch", "fetcher_standard"] {
+            let _ = writeln!(said, "{:?}", client::call(address, tool, json!({ "url": url })));
+        }
+    }
+    let _ = writeln!(said, "{:?}", client::call(address, "pg_query", json!({"sql": "SELECT 1"})));
     let _ = writeln!(said, "{:?}", client::call(address, "told", json!({ "name": 5 })));
     for path in ["/healthz", "/livez", "/readyz", "/status", "/metrics", "/config", "/debug", "/"] {
         for to in [address, admin] {
@@ -86,11 +119,15 @@ fn provoke(address: SocketAddr, admin: SocketAddr) -> String {
 
 #[test]
 fn d16_secret_canary() {
-    let (plugins, file) = plugins();
+    let (plugins, file, upstream) = plugins();
     let host = Process::start(&file, "trace", &[("CANARY_HEADER", &format!("{CANARY}-from-the-environment"))]);
     // Where it belongs: with the plugin that may read it, and with whom that plugin tells.
     assert_eq!(client::call(host.address, "reveal", json!({"name": "token"})).text(), format!("{CANARY}-from-a-file"));
-    let said = provoke(host.address, host.admin);
+    let said = provoke(host.address, host.admin, upstream.port);
+    // And with the upstream that the operator bound it to.
+    let sent = upstream.requests();
+    assert!(!sent.is_empty() && sent.iter().all(|request| request.contains(&format!("Bearer {CANARY}-from-the-environment"))), "{sent:?}");
+    assert!(said.contains("hello") && said.contains("the database is not available"), "{said}");
     assert!(said.contains("no secret at all") && said.contains("the plugin failed"), "{said}");
     let banner = host.banner.clone();
     assert!(banner.contains("secret token (reveal)") && banner.contains("REFUSED"), "{banner}");

@@ -26,7 +26,8 @@ fn text_of_a_guest_stays_one_escaped_line_of_its_own() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     // A line break of standard output ends a record; one in a record does not.
-    let log = host.log_with("from=\"log\"");
+    // What a guest printed comes when its call has ended, standard error last.
+    let log = host.log_with("from=\"stderr\"");
     drop(host);
     let of_guest: Vec<_> = log.lines().filter(|line| line.contains("fake")).collect();
     assert_eq!(of_guest.len(), 4, "{log}");

@@ -45,11 +45,9 @@ pub fn component_of(name: &str, source: &str) -> Vec<u8> {
 pub fn component_against(source: &str, file: &str, from: &str, to: &str) -> Vec<u8> {
     let build = || -> Result<Vec<u8>> {
         let folder = tempfile::tempdir()?;
-        for entry in Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit").read_dir()?.flatten().filter(|entry| entry.path().is_file()) {
-            let text = read(&entry.path())?;
-            let text = if entry.file_name() == file { text.replacen(from, to, 1) } else { text };
-            std::fs::write(folder.path().join(entry.file_name()), text)?;
-        }
+        copy_wit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit"), folder.path())?;
+        let changed = folder.path().join(file);
+        std::fs::write(&changed, read(&changed)?.replacen(from, to, 1))?;
         let fixture = Fixture::from_source("against", source)?;
         let Kind::World(world) = &fixture.kind else { bail!("it names no world of ours") };
         let mut resolve = Resolve::default();
@@ -58,6 +56,16 @@ pub fn component_against(source: &str, file: &str, from: &str, to: &str) -> Vec<
         from_module(fixture.module()?, &resolve, world)
     };
     build().unwrap_or_else(|error| fail("against", &error))
+}
+
+/// WIT files, with those of other packages that they name.
+fn copy_wit(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in from.read_dir()?.flatten() {
+        let copy = to.join(entry.file_name());
+        if entry.path().is_dir() { copy_wit(&entry.path(), &copy)? } else { std::fs::write(copy, read(&entry.path())?)? }
+    }
+    Ok(())
 }
 
 /// A plugin with one query, `echo`, that says this about itself.

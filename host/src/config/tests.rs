@@ -91,6 +91,18 @@ fn a_host_that_others_reach_has_names_for_them() {
 }
 
 #[test]
+fn m10_no_folder_holds_the_configuration() {
+    for path in ["/etc", "/etc/cofferdam"] {
+        let refused = Config::parse(&format!("[folders.docs]\npath = {path:?}"), Path::new("/etc/cofferdam/cofferdam.toml"));
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.starts_with("/etc/cofferdam/cofferdam.toml:2:8: ") && refused.contains("or one above it; name a folder in it"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn every_key_of_the_limits_sets_a_row_of_the_table() {
     let rows = Limits::default().rows();
     let set: Vec<_> = rows.iter().filter_map(|row| Config::limit_key(row.name)).collect();

@@ -13,18 +13,25 @@
 #[path = "timing/mod.rs"]
 mod timing;
 
+use bytes::Bytes;
 use cofferdam::auth::Principal;
 use cofferdam::caps::budget::CallTag;
+use cofferdam::caps::keyvalue::{Change, Entry, Quota, Space, SqliteStore, Store as _};
 use cofferdam::cli::Host;
+use cofferdam::clock::Clock;
 use cofferdam::config::Config;
-use cofferdam::ids::CallRef;
+use cofferdam::ids::{CallRef, PluginName, TenantId};
+use cofferdam::limits::Limits;
 use cofferdam::mcp::Abilities;
 use cofferdam::registry::Binding;
 use cofferdam::runtime::{Ask, Handler, Job};
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper_util::rt::TokioIo;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use timing::{Batches, PerCall, per_call};
+use timing::{Batches, per_call};
 use tokio::time::Instant;
 
 /// The host's own.
@@ -32,35 +39,46 @@ use tokio::time::Instant;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BATCHES: Batches = Batches { count: 200, calls: 200 };
+/// A call may make so many requests, and no more.
+const REQUESTS: Batches = Batches { count: 200, calls: 30 };
 const ROWS: u32 = 1_000;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
-    let bench = Bench::start(folder.path());
-    println!("{:34} {:>12} {:>12} {:>14} {:>8}", "capability call, us", "native", "guest", "difference", "ratio");
-    bench.row("SQLite point query", "sql", || native_sql(folder.path()));
-    bench.runtime.block_on(async {});
+    let upstream = upstream();
+    let bench = Bench::start(folder.path(), upstream);
+    println!(
+        "{:30} {:>10} {:>10} {:>12} {:>22} {:>8}",
+        "capability call, us", "native", "guest", "difference", "of the fastest batches", "ratio"
+    );
+    bench.row("key-value get", "keyvalue", "", BATCHES, || native_keyvalue(folder.path()));
+    bench.row("SQLite point query", "sql", "", BATCHES, || native_sql(folder.path()));
+    let url = format!(",\"url\":\"http://127.0.0.1:{}/\"", upstream.port());
+    bench.row("HTTP on a pooled connection", "http", &url, REQUESTS, || native_http(upstream));
     bench.end();
 }
 
 struct Bench {
     host: Host,
     binding: Arc<Binding>,
-    runtime: tokio::runtime::Runtime,
 }
 
 impl Bench {
     /// A host with the one plugin that calls capabilities.
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, upstream: SocketAddr) -> Self {
         let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/guests/wasm32-wasip2/release/toll.wasm");
         let plugin = folder.join("plugins/toll");
         std::fs::create_dir_all(&plugin).unwrap();
         std::fs::copy(&guest, plugin.join("toll.wasm"))
             .unwrap_or_else(|error| panic!("{}: {error}; run `make guests` first", guest.display()));
-        std::fs::write(plugin.join("plugin.toml"), "name = \"toll\"\n[grants.sql.main]\naccess = \"read\"\n").unwrap();
+        let manifest = format!(
+            "name = \"toll\"\n[grants.sql.main]\naccess = \"read\"\n[grants.keyvalue]\naccess = \"write\"\n[grants.http]\nallow = [\"http://{upstream}\"]\n"
+        );
+        std::fs::write(plugin.join("plugin.toml"), manifest).unwrap();
         rusqlite::Connection::open(folder.join("main.db")).unwrap().execute_batch(&script()).unwrap();
         let file = folder.join("cofferdam.toml");
-        let config = Config::parse("[databases.main]\nengine = \"sqlite\"\npath = \"main.db\"\n", &file).unwrap();
+        let text = "[databases.main]\nengine = \"sqlite\"\npath = \"main.db\"\n[egress]\nprivate = [\"127.0.0.1/32\"]\n";
+        let config = Config::parse(text, &file).unwrap();
         let host = Host::new(&config).unwrap();
         let (loaded, done) = std::sync::mpsc::channel();
         host.load(&config, move |reports| loaded.send(format!("{reports:?}")).unwrap());
@@ -69,34 +87,35 @@ impl Bench {
         let snapshot = runtime.block_on(host.registry.snapshot());
         let tool = snapshot.tool("toll_sql").unwrap_or_else(|| panic!("{reports}"));
         let binding = Arc::clone(&tool.binding);
-        Self { host, binding, runtime }
+        Self { host, binding }
     }
 
-    fn row<B: FnMut(u32)>(&self, name: &str, operation: &str, native: impl Fn() -> B + Sync) {
-        let guest = per_call(1, BATCHES, || self.batch(operation));
-        let empty = per_call(1, Batches { calls: 1, ..BATCHES }, || {
-            let mut batch = self.batch(operation);
+    fn row<B: FnMut(u32)>(&self, name: &str, operation: &str, more: &str, batches: Batches, native: impl Fn() -> B + Sync) {
+        let empty = per_call(1, Batches { calls: 1, ..batches }, || {
+            let mut batch = self.batch(operation, more);
             move |_| batch(0)
         });
-        let native = per_call(1, BATCHES, native);
+        let guest = per_call(1, batches, || self.batch(operation, more));
+        let native = per_call(1, batches, native);
         // The sandbox itself, once for each batch, is not the capability's.
-        let of_sandbox = empty.median_us / f64::from(BATCHES.calls);
-        let guest = PerCall { median_us: guest.median_us - of_sandbox, ..guest };
-        let (native, guest) = (native.median_us, guest.median_us);
-        println!("{name:34} {native:12.2} {guest:12.2} {:14.2} {:8.2}", guest - native, guest / native);
+        let calls = f64::from(batches.calls);
+        let least = guest.least_us - empty.least_us / calls - native.least_us;
+        let (native, guest) = (native.median_us, guest.median_us - empty.median_us / calls);
+        println!("{name:30} {native:10.2} {guest:10.2} {:12.2} {least:22.2} {:8.2}", guest - native, guest / native);
     }
 
     /// One guest call that makes as many capability calls as it is told to.
-    fn batch(&self, operation: &str) -> impl FnMut(u32) + use<> {
+    fn batch(&self, operation: &str, more: &str) -> impl FnMut(u32) + use<> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (binding, name, caller) = (Arc::clone(&self.binding), Arc::<str>::from(operation), Principal::local());
+        let more = more.to_owned();
         let limits = cofferdam::limits::CallLimits { cpu_time_max: Duration::from_secs(10), ..binding.limits.clone() };
         move |times| {
             let job = Job {
                 ask: Arc::new(Ask::Operation {
                     handler: Handler::Query,
                     name: Arc::clone(&name),
-                    arguments: format!("{{\"times\":{times}}}"),
+                    arguments: format!("{{\"times\":{times}{more}}}"),
                 }),
                 round: None,
                 caller: Arc::clone(&caller),
@@ -122,6 +141,67 @@ impl Bench {
 fn script() -> String {
     let rows: Vec<_> = (0..ROWS).map(|id| format!("({id}, 'name {id}')")).collect();
     format!("PRAGMA journal_mode = WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO t VALUES {}", rows.join(","))
+}
+
+/// The same store, asked by the host's own code.
+fn native_keyvalue(folder: &Path) -> impl FnMut(u32) + use<> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limits = Limits::default();
+    let store = SqliteStore::open(&folder.join("native.db"), &limits, Clock::system()).unwrap();
+    let space = Space { tenant: TenantId::local(), plugin: PluginName::parse("toll").unwrap() };
+    let value = Change::Set(Entry { value: b"a value of some bytes".as_slice().into(), expires_ms: None });
+    runtime.block_on(store.change(&space, "key".to_owned(), value, Quota::new(1 << 20, 10, &limits))).unwrap();
+    move |times| {
+        runtime.block_on(async {
+            for _ in 0..times {
+                assert!(store.get(&space, "key").await.unwrap().is_some());
+            }
+        });
+    }
+}
+
+/// Answers every request with a few bytes, on a thread of its own.
+fn upstream() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let service = hyper::service::service_fn(|_| async {
+                    Ok::<_, std::convert::Infallible>(hyper::Response::new(Full::new(Bytes::from_static(b"hello"))))
+                });
+                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+    });
+    address
+}
+
+/// The same request on one connection, with hyper.
+fn native_http(upstream: SocketAddr) -> impl FnMut(u32) + use<> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut sender = runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(upstream).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        sender
+    });
+    let host = upstream.to_string();
+    move |times| {
+        runtime.block_on(async {
+            for _ in 0..times {
+                sender.ready().await.unwrap();
+                let request = hyper::Request::get("/").header("host", &host).body(Empty::<Bytes>::new()).unwrap();
+                let response = sender.send_request(request).await.unwrap();
+                assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), 5);
+            }
+        });
+    }
 }
 
 /// The same row by the same statement, prepared once, as a program that links SQLite reads it.

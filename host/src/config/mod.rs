@@ -179,7 +179,7 @@ impl Config {
     /// The key of `[limits]` that sets a row of the table of limits, if there is one: `guest_memory` for `guest_memory_bytes_max`.
     #[must_use]
     pub fn limit_key(row: &str) -> Option<&'static str> {
-        let sections = keys::SHAPE.sections.iter().filter(|section| section.name == "limits");
+        let sections = SHAPE.sections.iter().filter(|section| section.name == "limits");
         let mut known = sections.flat_map(|section| section.keys).map(|key| key.name);
         known.find(|key| row.strip_prefix(key).is_some_and(|unit| matches!(unit, "_max" | "_bytes_max")))
     }

@@ -4,7 +4,7 @@
 #[cofferdam_plugin::plugin(no_std)]
 mod toll {
     use cofferdam_plugin::prelude::*;
-    use cofferdam_plugin::sql;
+    use cofferdam_plugin::{http, keyvalue, sql};
 
     #[derive(Deserialize, JsonSchema)]
     struct Times {
@@ -20,6 +20,39 @@ mod toll {
             let found = database.query_raw("SELECT name FROM t WHERE id = ?1", "[500]", ROWS)?;
             if found.rows_json().len() < 4 {
                 return Err(Failure::other("no such row"));
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// Writes a value, and reads it.
+    #[query]
+    fn keyvalue(input: Times) -> Result<String> {
+        if input.times == 0 {
+            keyvalue::set("key", b"a value of some bytes")?;
+        }
+        for _ in 0..input.times {
+            if keyvalue::get("key")?.is_none() {
+                return Err(Failure::other("no such key"));
+            }
+        }
+        Ok(String::new())
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Requests {
+        /// How often
+        times: u32,
+        /// What
+        url: String,
+    }
+
+    /// Fetches something.
+    #[query]
+    fn http(input: Requests) -> Result<String> {
+        for _ in 0..input.times {
+            if http::get(input.url.as_str()).send()?.status() != 200 {
+                return Err(Failure::other("not there"));
             }
         }
         Ok(String::new())

@@ -1,6 +1,6 @@
 //! What holds of what a manifest asks for, and who said so: for the start-up table and `cofferdam check`. Pure.
 
-use super::{Grants, call_limits};
+use super::{Access, Grants, call_limits};
 use crate::limits::Limits;
 use crate::manifest::{Manifest, duration_text, size_text};
 use std::fmt;
@@ -71,6 +71,22 @@ pub fn effective(manifest: &Manifest, grants: &Grants, limits: &Limits) -> Vec<E
         Effective::new("output", wanted.output_bytes_max, holds.output_bytes_max, size_text),
         Effective::new("concurrency", wanted.concurrency_max, holds.concurrency_max, count),
     ];
+    if let (Some(wanted), Some(grant)) = (&manifest.grants.http, &grants.http) {
+        all.push(Effective::new("http: timeout", wanted.total_time_max, grant.total_time_max, duration_text));
+        all.push(Effective::new("http: response", wanted.response_bytes_max, grant.response_bytes_max, size_text));
+        all.push(Effective::new("http: concurrency", wanted.concurrency_max, grant.concurrency_max, count));
+    }
+    if let (Some(wanted), Some(grant)) = (&manifest.grants.keyvalue, &grants.keyvalue) {
+        all.push(Effective::new("keyvalue: bytes", wanted.bytes_max, grant.bytes_max, size_text));
+        all.push(Effective::new("keyvalue: entries", wanted.entries_max, grant.entries_max, |entries| entries.to_string()));
+    }
+    for (folder, grant) in &grants.files {
+        let Some(wanted) = manifest.grants.files.get(folder).filter(|_| grant.access == Access::Write) else { continue };
+        let name = |key: &str| format!("files {folder}: {key}");
+        let bytes = |bytes: u64| usize::try_from(bytes).map_or_else(|_| bytes.to_string(), size_text);
+        all.push(Effective::new(&name("bytes"), wanted.bytes_max.and_then(|bytes| u64::try_from(bytes).ok()), grant.bytes_max, bytes));
+        all.push(Effective::new(&name("entries"), wanted.entries_max, grant.entries_max, |entries| entries.to_string()));
+    }
     for (database, grant) in &grants.sql {
         let Some(wanted) = manifest.grants.sql.get(database) else { continue };
         let name = |key: &str| format!("sql {database}: {key}");

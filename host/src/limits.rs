@@ -313,6 +313,8 @@ limits! {
     http_resolve_time_max: Duration = Duration::from_secs(2);
     /// Names that are looked up at the same time; each holds a thread until the system's resolver gives up.
     http_lookups_max: usize = 32;
+    /// The same for one plugin: what its names' servers take their time for is nobody else's trouble.
+    http_plugin_lookups_max: usize = 4;
     /// Addresses of a name that are looked at.
     http_addresses_max: usize = 16;
     /// Connecting, all addresses of a name together.

@@ -10,12 +10,18 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Leads every name to loopback, except those that begin with `inside.`, which lead to a private network.
 pub struct Loopback;
 
 impl Resolve for Loopback {
-    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send + 'a>> {
+    fn resolve<'a>(
+        &'a self,
+        name: &'a str,
+        port: u16,
+        _slot: OwnedSemaphorePermit,
+    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send + 'a>> {
         let address = if name.starts_with("inside.") { Ipv4Addr::new(10, 0, 0, 1) } else { Ipv4Addr::LOCALHOST };
         Box::pin(ready(Ok(vec![(address, port).into()])))
     }

@@ -11,7 +11,8 @@ pub fn denied(budget: &mut Budget, capability: &'static str, asked: &str) {
     let tag = &budget.tag;
     match allowance {
         AuditAllowance::Write => {
-            let asked = super::host::escape(&asked.chars().take(ASKED_CHARS_MAX).collect::<String>());
+            let asked = budget.without_secrets(asked.as_bytes());
+            let asked = super::host::escape(&String::from_utf8_lossy(&asked).chars().take(ASKED_CHARS_MAX).collect::<String>());
             tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, asked, "denied: {capability}");
         }
         AuditAllowance::SayCut => {

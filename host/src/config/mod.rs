@@ -202,10 +202,11 @@ impl Config {
         self.state.join("keyvalue.db")
     }
 
-    /// What the host trusts, where no plugin may come: folders, and the configuration itself.
+    /// What the host trusts, where no plugin may come: folders, the configuration itself, and the files that it names.
     #[must_use]
     pub fn kept(&self) -> Vec<PathBuf> {
-        [&self.plugins, &self.state].into_iter().chain(&self.file).cloned().collect()
+        let named = storage::named(self).into_iter().map(|(_, path)| path);
+        [&self.plugins, &self.state].into_iter().chain(&self.file).chain(named).cloned().collect()
     }
 
     /// What manifests can ask for.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Database};
 use crate::manifest::{DATABASE_NAME, Field, Table, is_database_name, quoted};
+use crate::secrets::SecretSource;
 
 /// Where keys and values are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,33 @@ fn folder_path(field: &Field<'_>, config: &Config, base: &Path) -> Result<PathBu
             return Err(field.error(&format!("overlaps the {what}")).with_help(help));
         }
     }
+    if let Some((what, _)) = named(config).iter().find(|(_, taken)| overlap(&plain(taken), &path)) {
+        let help = "name a folder of its own: a plugin there would see or change what the host trusts";
+        return Err(field.error(&format!("overlaps {what}")).with_help(help));
+    }
     Ok(path)
+}
+
+/// The files that the configuration names and the host trusts, and what they are.
+pub(super) fn named(config: &Config) -> Vec<(String, &PathBuf)> {
+    let mut named = Vec::new();
+    for (name, database) in &config.databases {
+        let keys = match database {
+            Database::Sqlite(file) => {
+                vec![("path", Some(&file.path)), ("init", file.init.as_ref()), ("migrations", file.migrations.as_ref())]
+            }
+            Database::Postgresql(server) => vec![("ca", server.ca.as_ref())],
+        };
+        let given = keys.into_iter().filter_map(|(key, path)| Some((format!("\"{key}\" of [databases.{name}]"), path?)));
+        named.extend(given);
+    }
+    named.extend(config.egress.ca.as_ref().map(|ca| ("\"ca\" of [egress]".to_owned(), ca)));
+    for (name, secret) in &config.secrets {
+        if let SecretSource::File(path) = &secret.source {
+            named.push((format!("\"file\" of [secrets.{name}]"), path));
+        }
+    }
+    named
 }
 
 fn overlap(one: &Path, other: &Path) -> bool {

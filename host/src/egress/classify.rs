@@ -14,7 +14,7 @@ pub enum Class {
 }
 
 /// Services that clouds offer to whoever asks from inside.
-const METADATA: [IpAddr; 11] = [
+const METADATA: [IpAddr; 18] = [
     // AWS, Azure, Google, Oracle, DigitalOcean and most others.
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     // AWS: time, name server.
@@ -33,6 +33,15 @@ const METADATA: [IpAddr; 11] = [
     // AWS again.
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
+    // Tencent again, Scaleway.
+    IpAddr::V4(Ipv4Addr::new(169, 254, 10, 10)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 42, 42)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42)),
+    // Oracle, Akamai, Alibaba, OpenStack.
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200)),
+    IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe)),
     // Google.
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];

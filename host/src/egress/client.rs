@@ -15,12 +15,14 @@ use hyper_util::rt::TokioIo;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// Makes the requests of one binding.
 pub struct Client {
     egress: Arc<Egress>,
     pool: Arc<Pool>,
+    lookups: Arc<Semaphore>,
 }
 
 /// A request that was checked.
@@ -64,7 +66,7 @@ impl Client {
     pub fn new(egress: &Arc<Egress>) -> Self {
         let limits = &egress.limits;
         let pool = Pool::new(limits.http_idle_connections_max, limits.http_idle_time_max);
-        Self { egress: Arc::clone(egress), pool }
+        Self { egress: Arc::clone(egress), pool, lookups: Arc::new(Semaphore::new(limits.http_plugin_lookups_max)) }
     }
 
     /// Sends a request and waits for the head of its response. `held` is dropped when the body has come to its end.
@@ -123,7 +125,7 @@ impl Client {
     }
 
     async fn connect(&self, target: &Target, times: &Times) -> Result<Connection, EgressError> {
-        let io = self.egress.dial(&target.origin, times.connect_max).await?;
+        let io = self.egress.dial(&target.origin, times.connect_max, &self.lookups).await?;
         let limits = &self.egress.limits;
         let head = HeadBudget::unbounded();
         let metered = Metered { io, head: head.clone() };

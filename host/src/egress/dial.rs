@@ -5,9 +5,11 @@ use super::{Egress, tls};
 use crate::grants::http::Origin;
 use crate::manifest::{Host, Scheme};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A connection, with TLS or without.
@@ -16,9 +18,9 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 impl Egress {
-    /// Connects to an origin. `connect_max` is the guest's wish as far as it is shorter.
-    pub(super) async fn dial(&self, origin: &Origin, connect_max: Duration) -> Result<Box<dyn Io>, EgressError> {
-        let addresses = self.addresses(origin).await?;
+    /// Connects to an origin. `connect_max` is the guest's wish as far as it is shorter, `lookups` are the slots of whoever asks.
+    pub(super) async fn dial(&self, origin: &Origin, connect_max: Duration, lookups: &Arc<Semaphore>) -> Result<Box<dyn Io>, EgressError> {
+        let addresses = self.addresses(origin, lookups).await?;
         let stream = connect(&addresses, connect_max.min(self.limits.http_connect_time_max)).await?;
         if origin.scheme == Scheme::Http {
             return Ok(Box::new(stream));
@@ -37,12 +39,16 @@ impl Egress {
     }
 
     /// The addresses that may be dialled. Asked once for each connection: what is checked is what is dialled.
-    async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>, EgressError> {
+    async fn addresses(&self, origin: &Origin, lookups: &Arc<Semaphore>) -> Result<Vec<SocketAddr>, EgressError> {
         let found = match &origin.host {
             Host::Address(ip) => vec![SocketAddr::new(*ip, origin.port)],
             Host::Name(name) => {
                 let time_max = self.limits.http_resolve_time_max;
-                match timeout(time_max, self.resolver.resolve(name, origin.port)).await {
+                let lookup = async {
+                    let slot = Arc::clone(lookups).acquire_owned().await.map_err(std::io::Error::other)?;
+                    self.resolver.resolve(name, origin.port, slot).await
+                };
+                match timeout(time_max, lookup).await {
                     Ok(Ok(found)) => found,
                     Ok(Err(error)) => {
                         tracing::debug!(%origin, %error, "the name is not known");

@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use body::{RequestBody, ResponseBody};
 pub use client::{Client, Payload, Request, Times};
@@ -27,8 +27,9 @@ pub use error::EgressError;
 
 /// Finds the addresses of a name.
 pub trait Resolve: Send + Sync {
-    /// All of them, in the order in which they should be tried.
-    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>>;
+    /// All of them, in the order in which they should be tried. `slot` is the asking plugin's, and held for as long as the lookup really
+    /// goes on: one whose names are slow on purpose waits for itself, and not others for it.
+    fn resolve<'a>(&'a self, name: &'a str, port: u16, slot: OwnedSemaphorePermit) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>>;
 }
 
 /// The operating system's resolver. It cannot be interrupted, so a lookup that nobody waits for any more holds its slot until it ends: names
@@ -44,14 +45,14 @@ impl SystemResolver {
 }
 
 impl Resolve for SystemResolver {
-    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16, slot: OwnedSemaphorePermit) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
         // The last dot keeps the resolver from trying the name within the machine's own domains.
         let name = if name.contains('.') { format!("{name}.") } else { name.to_owned() };
         Box::pin(async move {
-            let slot = Arc::clone(&self.0).acquire_owned().await.map_err(std::io::Error::other)?;
+            let slots = (Arc::clone(&self.0).acquire_owned().await.map_err(std::io::Error::other)?, slot);
             let lookup = tokio::task::spawn_blocking(move || {
                 let found = (name, port).to_socket_addrs().map(Iterator::collect);
-                drop(slot);
+                drop(slots);
                 found
             });
             lookup.await.map_err(std::io::Error::other)?
@@ -104,7 +105,8 @@ impl Egress {
     }
 }
 
-/// Whether an interface of this machine has the address: only to one's own can a socket be bound.
+/// Whether an interface of this machine has the address: only to one's own can a socket be bound. When that cannot be tried, it has.
 fn is_of_this_machine(ip: IpAddr) -> bool {
-    ip.is_loopback() || ip.is_unspecified() || UdpSocket::bind((ip, 0)).is_ok()
+    let foreign = |error: std::io::Error| error.kind() == std::io::ErrorKind::AddrNotAvailable;
+    ip.is_loopback() || ip.is_unspecified() || !UdpSocket::bind((ip, 0)).is_err_and(foreign)
 }

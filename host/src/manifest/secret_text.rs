@@ -97,7 +97,6 @@ fn secret_name(inside: &str) -> Result<String, BadSecretText> {
 
 impl Field<'_> {
     /// A text that secrets are put into.
-    #[allow(dead_code, reason = "keys that take secrets come with the capabilities that send them")]
     pub(crate) fn secret_text(&self, expected: &str) -> Result<SecretText, DocumentError> {
         parse_template(self.text(expected)?).map_err(|BadSecretText { message, help }| self.error(&message).with_help(help))
     }

@@ -61,7 +61,7 @@ pub fn read(html: &str) -> Readable {
         let (closing, inside) = inside.strip_prefix('/').map_or((false, inside), |inside| (true, inside));
         let name = inside.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_ascii_lowercase();
         rest = after;
-        if HIDDEN.contains(&name.as_str()) && !closing {
+        if HIDDEN.contains(&name.as_str()) && !closing && !inside.ends_with('/') {
             rest = skip(after, &name);
         } else if name == "title" {
             in_title = !closing && page.title.is_empty();
@@ -126,7 +126,9 @@ fn write(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if c == '&' {
-            let reference = rest.get(1..).and_then(|rest| rest.split_once(';')).filter(|(name, _)| name.len() <= 10);
+            // Names have at most 10 letters: what is no reference is not searched to its end.
+            let end = rest.bytes().take(12).position(|byte| byte == b';');
+            let reference = end.and_then(|end| Some((rest.get(1..end)?, rest.get(end + 1..)?)));
             if let Some((c, after)) = reference.and_then(|(name, after)| Some((character(name)?, after))) {
                 push(out, c);
                 rest = after;

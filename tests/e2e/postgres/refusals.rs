@@ -101,11 +101,9 @@ fn d03_stacked_statements_are_refused() {
 }
 
 #[test]
-fn d04_slow_statements_are_cancelled_and_the_connection_goes_on() {
+fn d04_slow_statements_are_cancelled_and_the_next_one_works() {
     let database = shop();
     let host = host("read", &database);
-    let backend = "SELECT pg_backend_pid() AS pid";
-    let before = rows(&host, backend);
     for sql in [
         "SELECT pg_sleep(60)",
         "SELECT count(*) FROM customers a, customers b, customers c, customers d",
@@ -114,7 +112,7 @@ fn d04_slow_statements_are_cancelled_and_the_connection_goes_on() {
     ] {
         let text = refusal(&query(&host, json!({ "sql": sql })));
         assert!(text.contains("500ms"), "{sql}: {text}");
-        assert_eq!(rows(&host, backend), before, "{sql}");
+        assert_eq!(rows(&host, "SELECT 1 AS one"), json!([{"one": 1}]), "{sql}");
     }
 }
 
@@ -135,6 +133,8 @@ fn d05_ten_million_rows_and_a_huge_cell_are_cut() {
         "SELECT repeat('x', 300000000) AS t",
         "SELECT repeat('x', 2000000) AS t",
         "SELECT repeat('x', 700000) AS a, repeat('x', 2500000) AS b",
+        // Ten bytes each, and as many digits as a number can have.
+        "SELECT array_fill('1e131071'::numeric, ARRAY[1000]) AS a",
     ] {
         let text = refusal(&query(&host, json!({ "sql": sql })));
         assert!(text.contains("too large"), "{sql}: {text}");

@@ -1,7 +1,7 @@
 //! The host functions. Each charges the call, looks the handle up, and hands over to [`folder`](super::folder) or to `wasmtime-wasi`.
 
 use super::folder::{Ask, Done, Folder, Opened, Refusal};
-use super::stream::{FileWriter, WriteFailed};
+use super::stream::{FileReader, FileWriter, WriteFailed};
 use super::usage::OpenFile;
 use super::{FilesView, Handle, Target};
 use std::sync::Arc;
@@ -194,8 +194,10 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
-        self.charge()?;
-        self.wasi().read_via_stream(fd, offset)
+        let Target::File(open) = self.handle(&fd)?.target else { return Err(ErrorCode::IsDirectory.into()) };
+        let stream = self.wasi().read_via_stream(fd, offset)?;
+        let reader: DynInputStream = Box::new(FileReader::new(self.table.delete(stream)?, open));
+        Ok(self.table.push(reader)?)
     }
 
     // --- opening ---------------------------------------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ impl HostDescriptor for FilesView<'_> {
 
 impl FilesView<'_> {
     /// What WASI's own functions say of a path that leads out of a folder goes to the audit log as well.
-    fn escaped(&self, what: &str, path: &str, folder: &Folder, error: FsError) -> FsError {
+    fn escaped(&mut self, what: &str, path: &str, folder: &Folder, error: FsError) -> FsError {
         match error.downcast_ref() {
             Some(ErrorCode::NotPermitted) => {
                 let refused = self.refuse(what, path, folder, Refusal::Io(std::io::ErrorKind::PermissionDenied.into()));

@@ -103,7 +103,7 @@ impl Files {
 
     /// Why no folder may be here. The configuration was checked as it is written; this is the same behind links.
     fn kept(&self, real: &Path) -> Option<&'static str> {
-        let over = |kept: &PathBuf| kept.canonicalize().is_ok_and(|kept| kept.starts_with(real) || real.starts_with(kept));
+        let over = |kept: &PathBuf| places(kept).iter().any(|kept| kept.starts_with(real) || real.starts_with(kept));
         if real.parent().is_none() {
             Some("is the root of the file system")
         } else if ["/proc", "/sys", "/dev"].iter().any(|system| real.starts_with(system)) {
@@ -122,6 +122,17 @@ impl Files {
         usages.insert(name.to_owned(), Arc::downgrade(&usage));
         Ok(usage)
     }
+}
+
+/// Where a path leads in truth: to what it names, and, where that is a link, to the link itself. What is not there yet is where it will be.
+fn places(path: &Path) -> Vec<PathBuf> {
+    let mut places: Vec<_> = path.canonicalize().into_iter().collect();
+    let above = path.ancestors().skip(1).find_map(|above| {
+        let named = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        Some(named.canonicalize().ok()?.join(path.strip_prefix(above).ok()?))
+    });
+    places.extend(above);
+    places
 }
 
 /// What one call has open.
@@ -158,22 +169,20 @@ pub struct FilesView<'a> {
 
 impl FilesView<'_> {
     /// Says in the audit log what was denied, and gives the code for the guest. Other failures pass.
-    fn refuse(&self, what: &str, path: &str, folder: &Folder, refusal: Refusal) -> FsError {
+    fn refuse(&mut self, what: &str, path: &str, folder: &Folder, refusal: Refusal) -> FsError {
         let why = match &refusal {
             // What leads out of a folder has an error without a number of the system's.
-            Refusal::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => "not permitted, or outside of the folder",
+            Refusal::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => "outside, or not permitted",
             Refusal::Code(types::ErrorCode::ReadOnly) => "granted to read only",
             Refusal::Code(types::ErrorCode::NotPermitted) => "links are not made here",
             Refusal::Code(types::ErrorCode::CrossDevice) => "not within one folder",
-            Refusal::Special => "neither a file nor a folder",
+            Refusal::Special => "no file, no folder",
             Refusal::Full => "the quota is used up",
             Refusal::Io(_) | Refusal::Code(_) => "",
         };
         if !why.is_empty() {
-            let tag = &self.budget.tag;
-            let path = super::host::escape(&path.chars().take(64).collect::<String>());
-            let folder = &folder.name;
-            tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, folder, path, what, why, "denied: files");
+            // What is cut off where a path is long is the path's own end.
+            super::audit::denied(self.budget, "files", &format!("{why}: {what} /{}/{path}", folder.name));
         }
         match refusal {
             Refusal::Io(error) => error.into(),

@@ -1,4 +1,4 @@
-//! What a guest writes through a stream: the same as without one, one write after the other.
+//! What a guest reads and writes through a stream: the same as without one, one write after the other.
 
 use super::folder::{Done, Folder, Refusal};
 use super::usage::OpenFile;
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::p2::{DynInputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 /// How much a guest may write at once.
 const WRITE_BYTES_MAX: usize = 64 << 10;
@@ -15,6 +15,49 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct WriteFailed(pub(super) ErrorCode);
+
+/// WASI's own stream of a file that is read. It keeps the file open, so that a file without a name is counted for as long as it is read.
+pub(super) struct FileReader {
+    stream: DynInputStream,
+    // Dropped after the stream: what is counted is there at least as long as the file.
+    _open: Arc<OpenFile>,
+}
+
+impl FileReader {
+    pub(super) fn new(stream: DynInputStream, open: Arc<OpenFile>) -> Self {
+        Self { stream, _open: open }
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl InputStream for FileReader {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.stream.read(size)
+    }
+
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.stream.blocking_read(size).await
+    }
+
+    fn skip(&mut self, count: usize) -> StreamResult<usize> {
+        self.stream.skip(count)
+    }
+
+    async fn blocking_skip(&mut self, count: usize) -> StreamResult<usize> {
+        self.stream.blocking_skip(count).await
+    }
+
+    async fn cancel(&mut self) {
+        self.stream.cancel().await;
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for FileReader {
+    async fn ready(&mut self) {
+        self.stream.ready().await;
+    }
+}
 
 pub(super) struct FileWriter {
     folder: Arc<Folder>,
@@ -93,5 +136,30 @@ impl Pollable for FileWriter {
             }
             Err(refusal) => State::Failed(refusal),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::usage::{Full, Quota, Usage};
+    use super::*;
+    use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+
+    #[test]
+    fn a_file_without_a_name_is_counted_for_as_long_as_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), [0; 10]).unwrap();
+        let root = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        let usage = Arc::new(Usage::scan(&root).unwrap());
+        let file = std::fs::File::open(folder.path().join("a")).unwrap();
+        let open = Arc::new(OpenFile::new(file, Some(Arc::clone(&usage))).unwrap());
+        let reader = FileReader::new(Box::new(MemoryInputPipe::new(Bytes::new())), open);
+        let about = root.symlink_metadata("a").unwrap();
+        root.remove_file("a").unwrap();
+        usage.unlinked(&about);
+        let quota = Quota { bytes_max: 10, entries_max: 1 };
+        assert_eq!(usage.room_for_bytes(1, quota), Err(Full));
+        drop(reader);
+        assert_eq!(usage.room_for_bytes(10, quota), Ok(()));
     }
 }

@@ -41,10 +41,11 @@ struct Entry {
 }
 
 impl Key {
-    pub(super) fn of(target: &Target, headers: &HeaderMap) -> Self {
+    /// `decompress` tells a response that came as it is from one that the guest asked to have compressed.
+    pub(super) fn of(target: &Target, headers: &HeaderMap, decompress: bool) -> Self {
         let mut fields: Vec<_> = headers.iter().map(|(name, value)| format!("\n{name}:{value:?}")).collect();
         fields.sort_unstable();
-        Self(format!("{target}{}", fields.concat()))
+        Self(format!("{target}\n{decompress}{}", fields.concat()))
     }
 }
 
@@ -59,7 +60,7 @@ impl Cache {
         kept.uses += 1;
         let uses = kept.uses;
         let entry = kept.entries.get_mut(key)?;
-        if now >= entry.fresh_until + self.grant.stale_if_error {
+        if entry.fresh_until.checked_add(self.grant.stale_if_error).is_some_and(|end| now >= end) {
             kept.remove(key);
             return None;
         }
@@ -82,9 +83,10 @@ impl Cache {
             let Some(oldest) = oldest else { break };
             kept.remove(&oldest);
         }
+        let Some(fresh_until) = Instant::now().checked_add(ttl) else { return };
         kept.bytes += bytes;
         kept.uses += 1;
-        let entry = Entry { response: Arc::new(response.clone()), fresh_until: Instant::now() + ttl, bytes, used: kept.uses };
+        let entry = Entry { response: Arc::new(response.clone()), fresh_until, bytes, used: kept.uses };
         kept.entries.insert(key, entry);
     }
 

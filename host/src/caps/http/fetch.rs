@@ -5,7 +5,7 @@ use super::check::Asked;
 use super::{CallQuota, HttpCap, HttpError, wit};
 use crate::egress::{EgressError, Payload, Request, ResponseBody, Times};
 use crate::grants::http::{Method, Target, belongs_to_the_host};
-use flate2::read::MultiGzDecoder;
+use flate2::read::GzDecoder;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -19,7 +19,7 @@ impl HttpCap {
         let asked = Asked::read(request, &self.limits).inspect_err(|why| call.denied(&why.to_string(), "request"))?;
         self.check(call, asked.method, &asked.target)?;
         let cache = self.cache.as_ref().filter(|_| asked.method == Method::Get && asked.body.is_empty());
-        let key = cache.map(|_| Key::of(&asked.target, &asked.headers));
+        let key = cache.map(|_| Key::of(&asked.target, &asked.headers, asked.decompress));
         let kept = cache.zip(key.as_ref()).and_then(|(cache, key)| cache.get(key));
         if let Some((kept, true)) = &kept {
             return Ok(answer((**kept).clone(), wit::Source::Cache));
@@ -146,7 +146,8 @@ fn location(response: &Response<ResponseBody>, from: &Target) -> Option<Result<T
 fn decompressed(bytes: &[u8], bytes_max: usize) -> Result<Vec<u8>, HttpError> {
     let mut whole = Vec::new();
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(bytes).take(most).read_to_end(&mut whole);
+    // One member: a body of many empty ones would cost a lot and give nothing.
+    let read = GzDecoder::new(bytes).take(most).read_to_end(&mut whole);
     read.map_err(|_| HttpError::Egress(EgressError::Broken("the response's body is not compressed as it says")))?;
     if whole.len() > bytes_max {
         return Err(HttpError::Egress(EgressError::TooLarge("the response's body, decompressed,", bytes_max)));
@@ -159,7 +160,8 @@ fn jitter(delay: Duration) -> Duration {
     let mut random = [0; 1];
     // Without randomness it is the whole of it.
     let share = getrandom::fill(&mut random).map_or(255, |()| random[0]);
-    delay / 2 + (delay / 2) * u32::from(share) / 255
+    let half = delay / 2;
+    half.saturating_add(half.mul_f64(f64::from(share) / 255.0))
 }
 
 /// `Retry-After`, in seconds or as a date.

@@ -25,6 +25,7 @@ use quota::Slots;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 pub use wasi::{Hooks, link as link_wasi};
 use wasmtime::component::{HasData, Linker};
 
@@ -84,16 +85,22 @@ impl HttpCap {
 
     /// One request: checked, counted, with the host's own headers, on a connection of the binding's.
     async fn send(&self, call: &CallQuota, request: Request, times: Times) -> Result<http::Response<ResponseBody>, HttpError> {
+        let url_bytes = request.target.path_and_query.as_str().len();
+        if url_bytes > self.limits.http_url_bytes_max {
+            return Err(HttpError::TooLarge("the URL", self.limits.http_url_bytes_max));
+        }
         self.check(call, request.method, &request.target)?;
         call.charge()?;
         let held = self.slots.take(call, times.deadline).await?;
         let mut request = request;
-        self.put_in_headers(&call.secrets, &request.target, &mut request.headers).await?;
+        let headers = self.put_in_headers(&call.secrets, &request.target, &mut request.headers);
+        // A secret may be a program's output.
+        timeout_at(times.deadline, headers).await.map_err(|_| HttpError::Secret)??;
         let target = request.target.clone();
         let sent = self.client.send(request, times, self.grant.response_bytes_max, Box::new(held)).await;
         sent.map_err(|error| {
             if error == EgressError::Refused {
-                call.denied(&target.to_string(), "address");
+                call.denied(&format!("{}{}", target.origin, target.path()), "address");
             }
             HttpError::Egress(error)
         })
@@ -104,7 +111,8 @@ impl HttpCap {
         if self.grant.allows(method, target) {
             return Ok(());
         }
-        call.denied(&format!("{} {target}", method.as_str()), "grant");
+        // Without the query: that is where secrets would be.
+        call.denied(&format!("{} {}{}", method.as_str(), target.origin, target.path()), "grant");
         Err(HttpError::Denied(format!("{} {} is not in \"allow\" of [grants.http]", method.as_str(), target.origin)))
     }
 
@@ -119,7 +127,10 @@ impl HttpCap {
                 }
             }
             // A secret with a line break in it would be two headers.
-            let mut value = HeaderValue::from_str(&text).map_err(|_| HttpError::Secret)?;
+            let mut value = HeaderValue::from_str(&text).map_err(|_| {
+                tracing::error!(header = %wanted.name, origin = %target.origin, "a secret cannot be put into a header: it is more than one line of ASCII");
+                HttpError::Secret
+            })?;
             value.set_sensitive(true);
             headers.insert(wanted.name.clone(), value);
         }

@@ -60,7 +60,7 @@ impl HttpCap {
 
 impl WasiHttpHooks for Hooks {
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        // A length that the guest writes is checked against its body before anything is sent.
+        // A body that is not as long as the guest wrote ends the connection, so that nobody reads it as another request.
         Arc::new(|name| *name != CONTENT_LENGTH && belongs_to_the_host(name))
     }
 

@@ -3,6 +3,7 @@
 use super::rules::{Accounts, Change, Changed, Entry, Page, Quota, Space, Used, Write, apply};
 use super::{Answer, KvError, Store};
 use crate::clock::Clock;
+use crate::ids::TenantId;
 use crate::limits::Limits;
 use std::collections::{BTreeMap, HashMap};
 use std::future::ready;
@@ -21,6 +22,8 @@ pub struct MemoryStore {
 struct State {
     spaces: HashMap<Space, BTreeMap<String, Entry>>,
     accounts: Accounts,
+    // For each tenant, no later than its first entry expires: before that a sweep finds nothing.
+    earliest_ms: HashMap<TenantId, u64>,
     swept_ms: u64,
 }
 
@@ -44,7 +47,7 @@ impl MemoryStore {
             state.swept_ms = now_ms;
         }
         let present = state.spaces.get(space).and_then(|entries| entries.get(key));
-        let old = present.map(|entry| Used::one(key, entry.value.len())).unwrap_or_default();
+        let mut old = present.map(|entry| Used::one(key, entry.value.len())).unwrap_or_default();
         let (write, changed) = apply(present.filter(|entry| entry.is_live(now_ms)), change)?;
         match write {
             Write::Nothing => {}
@@ -54,14 +57,18 @@ impl MemoryStore {
             }
             Write::Put(entry) => {
                 let new = Used::one(key, entry.value.len());
-                if state.accounts.room(space, old, new, quota).is_err() {
-                    // The entry itself may be one of those that have expired: it is about to be overwritten, and stays.
-                    state.sweep(Some((space, key)), now_ms);
-                    state.accounts.room(space, old, new, quota)?;
+                let expired = state.earliest_ms.get(&space.tenant).is_some_and(|earliest_ms| *earliest_ms <= now_ms);
+                if expired && state.accounts.room(space, old, new, quota).is_err() {
+                    state.sweep(Some(&space.tenant), now_ms);
+                    // The entry itself may have been one of those that have expired.
+                    let present = state.spaces.get(space).and_then(|entries| entries.get(key));
+                    old = present.map(|entry| Used::one(key, entry.value.len())).unwrap_or_default();
                 }
+                state.accounts.room(space, old, new, quota)?;
                 if new.bytes > old.bytes && state.accounts.all().bytes + new.bytes - old.bytes > self.store_bytes_max {
                     return Err(KvError::Unavailable("the store is full".to_owned()));
                 }
+                note(&mut state.earliest_ms, &space.tenant, entry.expires_ms);
                 state.spaces.entry(space.clone()).or_default().insert(key.to_owned(), entry);
                 state.accounts.exchange(space, old, new);
             }
@@ -71,19 +78,29 @@ impl MemoryStore {
 }
 
 impl State {
-    /// Removes what has expired: in a tenant's spaces but for one key, or everywhere.
-    fn sweep(&mut self, spared: Option<(&Space, &str)>, now_ms: u64) {
-        let Self { spaces, accounts, .. } = self;
-        for (space, entries) in spaces.iter_mut().filter(|(space, _)| spared.is_none_or(|(of, _)| of.tenant == space.tenant)) {
+    /// Removes what has expired: of a tenant, or everywhere.
+    fn sweep(&mut self, of: Option<&TenantId>, now_ms: u64) {
+        let Self { spaces, accounts, earliest_ms, .. } = self;
+        earliest_ms.retain(|tenant, _| of.is_some_and(|of| of != tenant));
+        for (space, entries) in spaces.iter_mut().filter(|(space, _)| of.is_none_or(|of| *of == space.tenant)) {
             entries.retain(|key, entry| {
-                let stays = entry.is_live(now_ms) || spared.is_some_and(|(of, spared)| of == space && spared == key);
-                if !stays {
+                let stays = entry.is_live(now_ms);
+                if stays {
+                    note(earliest_ms, &space.tenant, entry.expires_ms);
+                } else {
                     accounts.exchange(space, Used::one(key, entry.value.len()), Used::default());
                 }
                 stays
             });
         }
     }
+}
+
+/// Notes when an entry of a tenant expires, if that is before all others.
+fn note(earliest_ms: &mut HashMap<TenantId, u64>, tenant: &TenantId, expires_ms: Option<u64>) {
+    let Some(expires_ms) = expires_ms else { return };
+    let earliest_ms = earliest_ms.entry(tenant.clone()).or_insert(expires_ms);
+    *earliest_ms = expires_ms.min(*earliest_ms);
 }
 
 impl Store for MemoryStore {

@@ -112,17 +112,17 @@ pub struct KeyValueView<'a> {
     pub budget: &'a mut Budget,
 }
 
-impl KeyValueView<'_> {
+impl<'a> KeyValueView<'a> {
     fn space(&self) -> Space {
         Space { tenant: self.budget.tag.tenant.clone(), plugin: self.budget.tag.plugin.clone() }
     }
 
-    fn cap(&self) -> Result<&KeyValueCap, KvError> {
+    fn cap(&mut self) -> Result<&'a KeyValueCap, KvError> {
         self.cap.ok_or_else(|| self.denied("no key-value store is granted"))
     }
 
     /// What a grant to write allows.
-    fn writer(&self) -> Result<&KeyValueCap, KvError> {
+    fn writer(&mut self) -> Result<&'a KeyValueCap, KvError> {
         let cap = self.cap()?;
         match cap.access {
             Access::Write => Ok(cap),
@@ -130,19 +130,18 @@ impl KeyValueView<'_> {
         }
     }
 
-    fn denied(&self, why: &str) -> KvError {
-        let tag = &self.budget.tag;
-        tracing::warn!(target: "cofferdam::audit", tenant = %tag.tenant, plugin = %tag.plugin, call = %tag.reference, why, "denied: keyvalue");
+    fn denied(&mut self, why: &str) -> KvError {
+        super::audit::denied(self.budget, "keyvalue", why);
         KvError::Denied(why.to_owned())
     }
 
-    async fn read(&self, key: &str) -> Result<Option<Arc<[u8]>>, KvError> {
+    async fn read(&mut self, key: &str) -> Result<Option<Arc<[u8]>>, KvError> {
         let cap = self.cap()?;
         cap.check_key(key)?;
         cap.store.get(&self.space(), key).await
     }
 
-    async fn read_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, KvError> {
+    async fn read_many(&mut self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, KvError> {
         let limits = &self.cap()?.limits;
         if keys.len() > limits.keyvalue_page_max {
             return Err(KvError::Invalid(format!("no more than {} values at once", limits.keyvalue_page_max)));
@@ -159,7 +158,7 @@ impl KeyValueView<'_> {
         Ok(values)
     }
 
-    async fn change(&self, key: String, change: Result<Change, KvError>) -> Result<Changed, KvError> {
+    async fn change(&mut self, key: String, change: Result<Change, KvError>) -> Result<Changed, KvError> {
         let cap = self.writer()?;
         cap.check_key(&key)?;
         let changed = cap.store.change(&self.space(), key, change?, cap.quota).await;
@@ -169,7 +168,7 @@ impl KeyValueView<'_> {
         changed
     }
 
-    fn entry(&self, value: Vec<u8>, ttl_ms: Option<f64>) -> Result<Entry, KvError> {
+    fn entry(&mut self, value: Vec<u8>, ttl_ms: Option<f64>) -> Result<Entry, KvError> {
         let cap = self.cap()?;
         let most = cap.limits.keyvalue_value_bytes_max;
         if value.len() > most {
@@ -178,7 +177,7 @@ impl KeyValueView<'_> {
         Ok(Entry { value: value.into(), expires_ms: cap.expires_ms(ttl_ms)? })
     }
 
-    async fn list(&self, prefix: String, cursor: Option<String>) -> Result<Page, KvError> {
+    async fn list(&mut self, prefix: String, cursor: Option<String>) -> Result<Page, KvError> {
         let cap = self.cap()?;
         let most = cap.limits.keyvalue_key_bytes_max;
         if prefix.len() > most || cursor.as_ref().is_some_and(|cursor| cursor.len() > most) {

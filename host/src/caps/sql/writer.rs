@@ -4,7 +4,7 @@ use super::model::{Column, Cut, QueryOptions, ResultSet, RowFormat, SqlError, Sq
 use base64::engine::general_purpose::STANDARD;
 use base64::write::EncoderWriter;
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 
 /// One value of a row.
@@ -161,9 +161,13 @@ pub(super) fn tell_apart(columns: &mut [Column]) {
     let repeated: Vec<_> = columns.iter().map(|column| !seen.insert(column.name.as_str())).collect();
     if repeated.contains(&true) {
         let mut taken: HashSet<_> = columns.iter().map(|column| column.name.clone()).collect();
+        // Where the last search ended: a thousand columns of one name would be a million searches otherwise.
+        let mut next = HashMap::<String, u32>::new();
         for (column, _) in columns.iter_mut().zip(repeated).filter(|(_, repeated)| *repeated) {
-            let mut names = (2_u32..).map(|number| format!("{}_{number}", column.name));
-            if let Some(name) = names.find(|name| !taken.contains(name)) {
+            let next = next.entry(column.name.clone()).or_insert(2);
+            let mut names = (*next..).map(|number| (number, format!("{}_{number}", column.name)));
+            if let Some((number, name)) = names.find(|(_, name)| !taken.contains(name)) {
+                *next = number.saturating_add(1);
                 taken.insert(name.clone());
                 column.name = name;
             }

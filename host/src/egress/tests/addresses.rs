@@ -1,6 +1,7 @@
 //! Where connections may go.
 
 use super::{Names, egress};
+use super::{lookups, slot};
 use crate::egress::{EgressError, Resolve as _, SystemResolver};
 use crate::grants::http::{Host, Origin, Scheme};
 use crate::limits::Limits;
@@ -19,7 +20,7 @@ fn origin(host: &str, port: u16) -> Origin {
 
 async fn dialled(names: &Arc<Names>, private: &[&str], host: &str, port: u16) -> Result<(), EgressError> {
     let egress = egress(names, private, None, &Arc::new(Limits::default()));
-    egress.dial(&origin(host, port), Duration::MAX).await.map(drop)
+    egress.dial(&origin(host, port), Duration::MAX, &lookups()).await.map(drop)
 }
 
 async fn listener() -> (TcpListener, u16) {
@@ -83,10 +84,10 @@ async fn s09_our_own_listeners_are_refused_also_when_loopback_is_offered() {
         let egress = egress(&names, &["127.0.0.0/8"], None, &Arc::new(Limits::default()));
         egress.keep_out_of(own.parse::<SocketAddr>().unwrap());
         for host in ["a.example", "127.0.0.1"] {
-            let refused = egress.dial(&origin(host, port), Duration::MAX).await.map(drop);
+            let refused = egress.dial(&origin(host, port), Duration::MAX, &lookups()).await.map(drop);
             assert_eq!(refused, Err(EgressError::Refused), "{own} {host}");
         }
-        assert!(egress.dial(&origin("a.example", other_port), Duration::MAX).await.is_ok(), "another port is another's");
+        assert!(egress.dial(&origin("a.example", other_port), Duration::MAX, &lookups()).await.is_ok(), "another port is another's");
     }
     drop(listener);
 }
@@ -107,7 +108,7 @@ async fn s16_connecting_ends_at_its_deadline() {
     let limits = Limits { http_connect_time_max: Duration::from_millis(100), ..Limits::default() };
     let egress = egress(&names, &["127.0.0.1/32"], None, &Arc::new(limits));
     // The guest wants to wait for ten minutes.
-    let late = egress.dial(&origin("a.example", address.port()), Duration::from_secs(600)).await.map(drop);
+    let late = egress.dial(&origin("a.example", address.port()), Duration::from_secs(600), &lookups()).await.map(drop);
     assert_eq!(late, Err(EgressError::Timeout("connecting", Duration::from_millis(100))));
     assert_eq!(Limits::default().http_connect_time_max, Duration::from_secs(5));
 }
@@ -131,8 +132,8 @@ async fn s22_a_resolver_that_is_silent_wrong_or_talkative_costs_two_seconds_at_m
 async fn the_systems_resolver_knows_this_machine_and_gives_its_slot_back() {
     let resolver = SystemResolver::new(1);
     for _ in 0..2 {
-        let found = resolver.resolve("localhost", 80).await.unwrap();
+        let found = resolver.resolve("localhost", 80, slot().await).await.unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 80), "{found:?}");
     }
-    assert!(resolver.resolve("name.invalid", 80).await.is_err());
+    assert!(resolver.resolve("name.invalid", 80, slot().await).await.is_err());
 }

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Knows what a test tells it. A name has one answer after the other; the last one stays.
 #[derive(Default)]
@@ -28,8 +29,18 @@ impl Names {
     }
 }
 
+/// Slots for lookups.
+pub(crate) fn lookups() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(1))
+}
+
+/// One of them.
+pub(crate) async fn slot() -> OwnedSemaphorePermit {
+    lookups().acquire_owned().await.unwrap()
+}
+
 impl Resolve for Names {
-    fn resolve<'a>(&'a self, name: &'a str, port: u16) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
+    fn resolve<'a>(&'a self, name: &'a str, port: u16, _slot: OwnedSemaphorePermit) -> BoxFuture<'a, std::io::Result<Vec<SocketAddr>>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let answer = self.answers.lock().unwrap().get_mut(name).map(
             |answers| {

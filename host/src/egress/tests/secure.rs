@@ -1,5 +1,6 @@
 //! TLS towards upstreams.
 
+use super::lookups;
 use super::upstream::{Seen, response, serve};
 use super::{Names, egress};
 use crate::egress::{Egress, EgressError};
@@ -77,7 +78,7 @@ async fn s15_the_certificate_has_to_be_good_and_for_the_name() {
     names.set("api.example.com", &[&["127.0.0.1"]]);
     let egress = authority.egress(&names);
     let (port, mut asked) = upstream(authority.certificate("api.example.com", false)).await;
-    let connected = egress.dial(&origin(port), Duration::MAX).await;
+    let connected = egress.dial(&origin(port), Duration::MAX, &lookups()).await;
     assert_eq!(asked.recv().await.unwrap().as_deref(), Some("api.example.com"), "SNI is the name");
     assert!(connected.is_ok());
 
@@ -90,13 +91,13 @@ async fn s15_the_certificate_has_to_be_good_and_for_the_name() {
         (config(own.cert.der().clone(), &own.signing_key), "the certificate is "),
     ] {
         let (port, _) = upstream(config).await;
-        let refused = egress.dial(&origin(port), Duration::MAX).await.map(drop);
+        let refused = egress.dial(&origin(port), Duration::MAX, &lookups()).await.map(drop);
         assert!(matches!(refused, Err(EgressError::Tls(told)) if told.starts_with(why)), "{why}: {refused:?}");
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let leaves = listener.local_addr().unwrap().port();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    assert!(matches!(egress.dial(&origin(leaves), Duration::MAX).await.map(drop), Err(EgressError::Tls(_))));
+    assert!(matches!(egress.dial(&origin(leaves), Duration::MAX, &lookups()).await.map(drop), Err(EgressError::Tls(_))));
 }
 
 #[tokio::test]
@@ -107,7 +108,7 @@ async fn s16_a_handshake_ends_at_its_deadline() {
     let egress = egress(&names, &["127.0.0.1/32"], None, &Arc::new(limits));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let late = egress.dial(&origin(port), Duration::MAX).await.map(drop);
+    let late = egress.dial(&origin(port), Duration::MAX, &lookups()).await.map(drop);
     assert_eq!(late, Err(EgressError::Timeout("the TLS handshake", Duration::from_millis(100))));
     assert_eq!(Limits::default().http_tls_time_max, Duration::from_secs(5));
     drop(listener);

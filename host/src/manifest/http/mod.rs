@@ -11,7 +11,7 @@ use http::{HeaderName, header};
 pub use self::host::Host;
 pub use self::pattern::{HostPattern, Method, Pattern, Scheme};
 pub(crate) use self::pattern::{check_path, split_port};
-use super::{Field, ManifestError, Place, SecretText, TIME_MIN, Table, parse_template, quoted};
+use super::{Field, ManifestError, Place, SecretText, TIME_MIN, Table, quoted};
 
 /// The requests that a manifest asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,9 @@ pub fn belongs_to_the_host(name: &HeaderName) -> bool {
         || matches!(name.as_str(), "keep-alive" | "http2-settings")
         || name.as_str().starts_with("proxy-")
 }
+
+/// No response is worth keeping, and no attempt worth waiting for, for longer.
+const TIME_MAX: Duration = Duration::from_hours(24 * 30);
 
 /// Before the second attempt, unless the manifest says something else.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
@@ -150,7 +153,7 @@ fn wanted_header(field: &Field<'_>, host: &Host) -> Result<WantedHeader, Manifes
     if !text.bytes().all(|b| (0x20..=0x7e).contains(&b)) || text.trim() != text {
         return Err(field.wrong(expected).with_help("a header's value has visible characters of ASCII, and spaces between them"));
     }
-    let value = parse_template(text).map_err(|bad| field.error(&bad.message).with_help(bad.help))?;
+    let value = field.secret_text(expected)?;
     Ok(WantedHeader { host: host.clone(), name, value, place: field.place() })
 }
 
@@ -162,12 +165,12 @@ fn retry(table: &Table<'_>) -> Result<WantedRetry, ManifestError> {
             .error("counts the first attempt too, and one alone is no retry")
             .with_help("write 2 or more, or leave out [grants.http.retry]"));
     }
-    let delay = table.get("delay").map(|field| field.duration(TIME_MIN..=Duration::MAX)).transpose()?;
+    let delay = table.get("delay").map(|field| field.duration(TIME_MIN..=TIME_MAX)).transpose()?;
     Ok(WantedRetry { attempts_max, delay: delay.unwrap_or(RETRY_DELAY) })
 }
 
 fn cache(table: &Table<'_>) -> Result<WantedCache, ManifestError> {
-    let time = |field: Field<'_>| field.duration(TIME_MIN..=Duration::MAX);
+    let time = |field: Field<'_>| field.duration(TIME_MIN..=TIME_MAX);
     Ok(WantedCache {
         ttl: time(table.require("ttl", "ttl = \"60s\"")?)?,
         size_bytes_max: table.get("size").map(|field| field.size(1..=usize::MAX)).transpose()?,

@@ -76,7 +76,7 @@ fn whole(bytes: usize, control: &'static str) -> Whole {
 }
 
 fn key(path: &str) -> Key {
-    Key::of(&Target::parse(&format!("https://a.example/{path}")).unwrap(), &HeaderMap::new())
+    Key::of(&Target::parse(&format!("https://a.example/{path}")).unwrap(), &HeaderMap::new(), true)
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ pub(super) use transaction::PostgresTransaction;
 use super::model::{Access, Changes, QueryOptions, ResultSet, SqlError, SqlLimits, TableInfo};
 use crate::config::PostgresServer;
 use crate::secrets::Secrets;
-use pool::{Ended, Lease, Pool};
+use pool::{Lease, Pool};
 use session::Server;
 use std::fmt;
 use std::sync::Arc;
@@ -121,13 +121,11 @@ impl PostgresDatabase {
         let ends = Ends::of(server.limits.statement_time_max, deadline);
         let session = lease.session()?;
         let cancel = session.cancel();
-        match Lease::until(&cancel, &ends, run::alone(session, &work, server.access, &server.limits, &ends)).await {
-            Ended::Done(answer) => {
-                lease.give_back();
-                answer
-            }
-            Ended::Stuck => Err(ends.error()),
+        let ended = Lease::until(&cancel, &ends, run::alone(session, &work, server.access, &server.limits, &ends)).await;
+        if !ended.interrupted {
+            lease.give_back();
         }
+        ended.answer
     }
 }
 

@@ -112,14 +112,16 @@ impl Lease {
         self.held.as_mut().map(|(session, _)| session).ok_or_else(|| SqlError::Other("the database failed".to_owned()))
     }
 
-    /// Lets work be done until it has to end. When it does not end then, nobody waits for it, and the connection is not to be used again.
+    /// Lets work be done until it has to end. Then the server is asked to interrupt it, and the connection is not to be given back: only
+    /// the server knows when it acts on that, and it could be somebody else's statement that it interrupts.
     pub(super) async fn until<T>(cancel: &Cancel, ends: &Ends, work: impl Future<Output = Result<T, SqlError>>) -> Ended<T> {
         let mut work = std::pin::pin!(work);
         if let Ok(done) = timeout_at(ends.at, work.as_mut()).await {
-            return Ended::Done(done);
+            return Ended { answer: done, interrupted: false };
         }
         let verdict = async { futures_util::future::join(cancel.now(), work.as_mut()).await.1 };
-        timeout(VERDICT_TIME_MAX, verdict).await.map_or(Ended::Stuck, Ended::Done)
+        let answer = timeout(VERDICT_TIME_MAX, verdict).await.unwrap_or_else(|_| Err(ends.error()));
+        Ended { answer, interrupted: true }
     }
 
     /// Gives the connection back. It is made as new before anybody else gets it.
@@ -134,11 +136,11 @@ impl Lease {
 }
 
 /// How work on a connection ended.
-pub(super) enum Ended<T> {
-    /// With an answer.
-    Done(Result<T, SqlError>),
-    /// Not at all.
-    Stuck,
+pub(super) struct Ended<T> {
+    /// What came of it; that it took too long, when nothing did.
+    pub(super) answer: Result<T, SqlError>,
+    /// Whether the server was asked to interrupt it.
+    pub(super) interrupted: bool,
 }
 
 impl Drop for Lease {

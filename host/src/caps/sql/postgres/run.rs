@@ -123,7 +123,7 @@ async fn query(
         let (mut count, mut cut) = (0, None);
         while let Some(row) = rows.try_next().await? {
             count += 1;
-            cut = write(&mut writer, &row, &columns)?;
+            cut = write(&mut writer, &row, &columns, limits.value_bytes_max)?;
             if cut.is_some() {
                 break;
             }
@@ -135,9 +135,9 @@ async fn query(
     Ok(writer.finish(columns, cut)?)
 }
 
-fn write(writer: &mut Writer, row: &Row, columns: &[Column]) -> Result<Option<Cut>, Trouble> {
+fn write(writer: &mut Writer, row: &Row, columns: &[Column], value_bytes_max: usize) -> Result<Option<Cut>, Trouble> {
     let cells = row.columns().iter().enumerate().map(|(index, column)| match row.try_get::<_, Option<Raw<'_>>>(index)? {
-        Some(Raw(raw)) => Ok(cell(raw, column.type_(), column.name())?),
+        Some(Raw(raw)) => Ok(cell(raw, column.type_(), column.name(), value_bytes_max)?),
         None => Ok(crate::caps::sql::writer::Cell::Null),
     });
     writer.write_row::<Trouble>(columns, cells)

@@ -1,5 +1,10 @@
-//! The first look at a statement, before PostgreSQL sees it: its size, and what kind it is. No permission depends on it: the role's
-//! privileges, the read-only transaction and the protocol, which takes one statement at a time, hold without it.
+//! The first look at a statement, before PostgreSQL sees it: its size, what kind it is, and which functions it names.
+//!
+//! What may be read and written does not depend on it: the role's privileges, the read-only transaction and the protocol, which takes one
+//! statement at a time, hold without it. What PostgreSQL leaves to every role does depend on it: to end and interrupt other sessions of the
+//! same role, to notify, large objects, and whatever an extension's function does with the right of PUBLIC. An operator who wants that to
+//! hold without the screen revokes it, as in `REVOKE EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint) FROM PUBLIC`: the screen
+//! does not see what functions of the operator's own run, nor that a transaction has turned `standard_conforming_strings` off.
 
 use super::tokens::{Kind, Token, Tokens};
 use crate::caps::sql::model::{SqlError, SqlLimits};
@@ -17,27 +22,41 @@ const OBJECTS: &[&str] = &["TABLE", "INDEX", "VIEW", "MATERIALIZED", "SEQUENCE",
 /// Words between `CREATE` and its object.
 const ADJECTIVES: &[&str] = &["OR", "REPLACE", "UNIQUE", "UNLOGGED"];
 
-/// Functions that reach beyond the statement: into other sessions, other servers and files. The role has no right to most of them; the
-/// sessions of its own role PostgreSQL leaves to everybody.
+/// Functions that reach beyond the statement: into other sessions, other servers, files and large objects, or that run SQL which they are
+/// given as text, where nobody has looked at it. The role has no right to some of them; others PostgreSQL leaves to everybody.
 const FUNCTIONS: &[&str] = &[
     "pg_terminate_backend",
     "pg_cancel_backend",
     "pg_notify",
-    "dblink",
-    "dblink_connect",
-    "dblink_exec",
-    "lo_import",
+    "pg_logical_emit_message",
+    "pg_stat_file",
+    "loread",
+    "lowrite",
+    "lo_close",
+    "lo_creat",
+    "lo_create",
     "lo_export",
-    "pg_read_file",
-    "pg_read_binary_file",
-    "pg_ls_dir",
-    "query_to_xml",
-    "database_to_xml",
-    "schema_to_xml",
-    "table_to_xml",
-    "cursor_to_xml",
-    "query_to_xml_and_xmlschema",
+    "lo_from_bytea",
+    "lo_get",
+    "lo_import",
+    "lo_lseek",
+    "lo_lseek64",
+    "lo_open",
+    "lo_put",
+    "lo_tell",
+    "lo_tell64",
+    "lo_truncate",
+    "lo_truncate64",
+    "lo_unlink",
+    "ts_stat",
+    "ts_rewrite",
+    "connectby",
+    "xpath_table",
 ];
+
+/// The same, for families of which versions and extensions bring more.
+const FAMILIES: &[&str] =
+    &["pg_read_", "pg_ls_", "dblink", "crosstab", "query_to_xml", "cursor_to_xml", "table_to_xml", "schema_to_xml", "database_to_xml"];
 
 /// Looks at a statement.
 pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<(), SqlError> {
@@ -53,16 +72,38 @@ pub(super) fn screen(sql: &str, limits: &SqlLimits) -> Result<(), SqlError> {
         return Err(SqlError::Invalid("the statement is empty".to_owned()));
     };
     classify(&first, &tokens)?;
+    let mut before = first;
     for token in tokens.clone() {
-        let name = token.text.trim_matches('"');
-        if matches!(token.kind, Kind::Word | Kind::Quoted) && FUNCTIONS.iter().any(|function| name.eq_ignore_ascii_case(function)) {
-            return Err(SqlError::Denied(format!("the function {} is not available", name.to_ascii_lowercase())));
-        }
+        inspect(&before, &token)?;
+        before = token;
     }
     match tokens.skip_while(|token| !token.is_symbol(";")).find(|token| !token.is_symbol(";")) {
         Some(_) => Err(SqlError::Invalid("only one statement may be given".to_owned())),
         None => Ok(()),
     }
+}
+
+/// Looks at a token, and at the one before it: whether it is what it seems, and whether it is a function that is not available.
+fn inspect(before: &Token<'_>, token: &Token<'_>) -> Result<(), SqlError> {
+    let text = token.text;
+    match token.kind {
+        Kind::Quoted if text.starts_with(['u', 'U']) => {
+            return Err(SqlError::Denied("a name with Unicode escapes (U&\"...\") is not available".to_owned()));
+        }
+        // PostgreSQL takes it for more of the same, with backslashes.
+        Kind::Text if text.starts_with('\'') && before.kind == Kind::Text && before.text.starts_with(['e', 'E']) => {
+            return Err(SqlError::Denied("a literal with escapes (E'...') cannot go on in another one".to_owned()));
+        }
+        Kind::Symbol if text == "$" => return Err(SqlError::Invalid("a $ stands alone".to_owned())),
+        // A slice of an array looks like a parameter: `a[1:f(2)]`.
+        Kind::Word | Kind::Quoted | Kind::Named => {}
+        _ => return Ok(()),
+    }
+    let name = text.trim_start_matches(':').trim_matches('"').to_ascii_lowercase();
+    if FUNCTIONS.contains(&name.as_str()) || FAMILIES.iter().any(|family| name.starts_with(family)) {
+        return Err(SqlError::Denied(format!("the function {name} is not available")));
+    }
+    Ok(())
 }
 
 fn classify(first: &Token<'_>, others: &Tokens<'_>) -> Result<(), SqlError> {
@@ -163,6 +204,19 @@ mod tests {
         check("CREATE TEMP TABLE a(b int)", Some("CREATE is available for tables"));
         check("EXPLAIN ANALYZE EXECUTE a", Some("EXECUTE is not available"));
         check("SELECT \"pg_terminate_backend\"(1)", Some("pg_terminate_backend is not available"));
+        check("SELECT U&\"pg\\005fterminate_backend\"(1)", Some("Unicode escapes"));
+        check("SELECT u&\"a\", U&'a'", Some("Unicode escapes"));
+        check("SELECT U&'a', au & \"b\" FROM c", None);
+        check("SELECT E'a' -- b\n 'c\\', pg_cancel_backend(1) --'", Some("cannot go on"));
+        check("SELECT E'a', 'b'\n'c', 'd' LIKE 'e' ESCAPE E'\\\\'", None);
+        check("SELECT (a)[1:pg_cancel_backend(1)::int]", Some("pg_cancel_backend is not available"));
+        check("SELECT (a)[1:U&\"pg\\005fcancel_backend\"(1)]", Some("Unicode escapes"));
+        check("SELECT (a)[1:b$$ + pg_cancel_backend(1)::int + c$$]", Some("pg_cancel_backend is not available"));
+        check("SELECT $:a, '$$ '", Some("a $ stands alone"));
+        for function in ["ts_stat", "TS_REWRITE", "pg_catalog.query_to_xmlschema", "\"table_to_xml\"", "dblink_send_query", "lo_get"] {
+            check(&format!("SELECT * FROM {function}('SELECT 1')"), Some("is not available"));
+        }
+        check("SELECT lo_price, tables FROM lo_orders WHERE a = 'ts_stat'", None);
         check("SELECT 1; SELECT 2", Some("only one statement"));
         check("SELECT ';', $$;$$, \";\" -- ;", None);
         check(" ; ", Some("empty"));

@@ -6,7 +6,7 @@
 pub(super) enum Kind {
     /// A keyword or a plain name.
     Word,
-    /// A name in double quotes.
+    /// A name in double quotes: `"a"`, `U&"a"`.
     Quoted,
     /// A text literal of any kind: `'a'`, `E'a'`, `U&'a'`, `$$a$$`.
     Text,
@@ -113,12 +113,27 @@ fn measure(rest: &str, first: char) -> (Kind, usize) {
         ('$', '0'..='9') => (Kind::Place, 1 + run_length(rest.get(1..).unwrap_or_default(), |c| c.is_ascii_digit())),
         ('$', _) => dollar_length(rest).map_or((Kind::Symbol, 1), |length| (Kind::Text, length)),
         (':', ':' | '=') => (Kind::Symbol, 2),
-        (':', c) if is_word(c) && !c.is_ascii_digit() => {
-            (Kind::Named, 1 + run_length(rest.get(1..).unwrap_or_default(), |c| is_word(c) && c != '$'))
+        ('u' | 'U', '&') if rest.get(2..).is_some_and(|rest| rest.starts_with('"')) => {
+            (Kind::Quoted, 2 + quoted_length(rest.get(2..).unwrap_or_default(), '"', false))
+        }
+        // A slice, as in `a[1:E'2'::int]`, and not a parameter.
+        (':', _) if begins_literal(rest.get(1..).unwrap_or_default()) => (Kind::Symbol, 1),
+        (':', c) if is_word(c) && c != '$' && !c.is_ascii_digit() => {
+            (Kind::Named, 1 + run_length(rest.get(1..).unwrap_or_default(), is_word))
         }
         ('0'..='9', _) => (Kind::Number, run_length(rest, |c| is_word(c) || c == '.')),
         (c, _) if is_word(c) => (Kind::Word, run_length(rest, is_word)),
         (c, _) => (Kind::Symbol, c.len_utf8()),
+    }
+}
+
+/// Whether letters begin a literal, or a quoted name, rather than a plain name.
+fn begins_literal(rest: &str) -> bool {
+    let mut characters = rest.chars();
+    match (characters.next(), characters.next()) {
+        (Some('e' | 'E' | 'b' | 'B' | 'x' | 'X' | 'n' | 'N'), Some('\'')) => true,
+        (Some('u' | 'U'), Some('&')) => matches!(characters.next(), Some('\'' | '"')),
+        _ => false,
     }
 }
 
@@ -223,6 +238,10 @@ mod tests {
                 (Word, "größe"),
             ],
         );
+        check("U&\"a\\0062\"(1)", &[(Quoted, "U&\"a\\0062\""), (Symbol, "("), (Number, "1"), (Symbol, ")")]);
+        check("[:E'\\';' :u&\"a\"", &[(Symbol, "["), (Symbol, ":"), (Text, "E'\\';'"), (Symbol, ":"), (Quoted, "u&\"a\"")]);
+        check(":a$$ $$b$$", &[(Named, ":a$$"), (Text, "$$b$$")]);
+        check(":$$a$$", &[(Symbol, ":"), (Text, "$$a$$")]);
         check("'open", &[(Text, "'open")]);
         check("/* open", &[]);
         check("$a$ open", &[(Text, "$a$ open")]);

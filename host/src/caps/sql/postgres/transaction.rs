@@ -79,13 +79,15 @@ impl PostgresTransaction {
             begin.start().await.map_err(|error| Trouble::Driver(error).explain(exceeded.exceeded(), limits, &first))
         });
         let mut transaction = match started.await {
-            Ended::Done(Ok(transaction)) => transaction,
-            Ended::Done(Err(error)) => return drop(begun.send(Err(error))),
-            Ended::Stuck => return drop(begun.send(Err(first.error()))),
+            Ended { answer: Ok(transaction), interrupted: false } => transaction,
+            Ended { answer: Ok(_), interrupted: true } => return drop(begun.send(Err(first.error()))),
+            Ended { answer: Err(error), .. } => return drop(begun.send(Err(error))),
         };
         if begun.send(Ok(())).is_err() {
             return;
         }
+        // Once the server was asked to interrupt a statement, nobody else gets the connection.
+        let mut interrupted = false;
         // Whoever is gone, or takes too long, gets a rollback.
         while let Ok(Some(job)) = timeout_at(whole.at, inbox.recv()).await {
             let ends = Ends::of(limits.statement_time_max, deadline).within(whole.at, limits.transaction_time_max);
@@ -96,16 +98,19 @@ impl PostgresTransaction {
             match job {
                 Job::Work(work, mut reply) => {
                     let done = async {
-                        let answer = step(&mut transaction, &work, limits).await;
-                        answer.map_err(|trouble| trouble.explain(exceeded.exceeded(), limits, &ends))
+                        let explain = |trouble: Trouble| trouble.explain(exceeded.exceeded(), limits, &ends);
+                        let stepped = step(&mut transaction, &work, limits).await;
+                        stepped.map(|answer| answer.map_err(explain)).map_err(explain)
                     };
                     let ended = tokio::select! {
                         ended = Lease::until(&cancel, &ends, done) => ended,
                         // The call is over. The connection is interrupted and closed, which rolls back.
                         () = reply.closed() => return,
                     };
-                    let Ended::Done(answer) = ended else { return drop(reply.send(Err(ends.error()))) };
-                    if reply.send(answer).is_err() {
+                    interrupted |= ended.interrupted;
+                    // What the transaction holds is not known after an error here. It is over, so that no commit can report success.
+                    let (answer, is_over) = ended.answer.map_or_else(|error| (Err(error), true), |answer| (answer, false));
+                    if reply.send(answer).is_err() || is_over {
                         return;
                     }
                 }
@@ -114,16 +119,16 @@ impl PostgresTransaction {
                         let done = if keep { transaction.commit().await } else { transaction.rollback().await };
                         done.map_err(|error| Trouble::Driver(error).explain(exceeded.exceeded(), limits, &ends))
                     };
-                    match Lease::until(&cancel, &ends, done).await {
-                        Ended::Done(done) => {
-                            lease.give_back();
-                            drop(reply.send(done));
-                        }
-                        Ended::Stuck => drop(reply.send(Err(ends.error()))),
+                    let ended = Lease::until(&cancel, &ends, done).await;
+                    if !interrupted && !ended.interrupted {
+                        lease.give_back();
                     }
-                    return;
+                    return drop(reply.send(ended.answer));
                 }
             }
+        }
+        if interrupted {
+            return;
         }
         let rolled_back = timeout_at(Instant::now() + limits.wait_max, transaction.rollback()).await;
         if matches!(rolled_back, Ok(Ok(()))) {
@@ -132,19 +137,21 @@ impl PostgresTransaction {
     }
 }
 
-/// One statement. When it fails, only what it did itself is undone, as on SQLite; PostgreSQL alone would give up the transaction.
-async fn step(transaction: &mut Transaction<'_>, work: &Work, limits: &crate::caps::sql::model::SqlLimits) -> Result<Answer, Trouble> {
+/// One statement. When it fails, only what it did itself is undone, as on SQLite; PostgreSQL alone would give up the transaction. When that
+/// is not possible, the transaction itself has failed: the outer error.
+async fn step(
+    transaction: &mut Transaction<'_>,
+    work: &Work,
+    limits: &crate::caps::sql::model::SqlLimits,
+) -> Result<Result<Answer, Trouble>, Trouble> {
     let point = transaction.transaction().await?;
-    match run::perform(&point, work, limits).await {
-        Ok(answer) => {
-            point.commit().await?;
-            Ok(answer)
-        }
-        Err(trouble) => {
-            point.rollback().await?;
-            Err(trouble)
-        }
+    let answer = run::perform(&point, work, limits).await;
+    if answer.is_ok() {
+        point.commit().await?;
+    } else {
+        point.rollback().await?;
     }
+    Ok(answer)
 }
 
 fn over() -> SqlError {

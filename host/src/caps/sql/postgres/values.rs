@@ -36,23 +36,24 @@ enum Trouble {
     Unknown(String),
     /// It is not what its type says, or it is out of range.
     Odd,
+    /// Its JSON is longer than a value may be.
+    TooLarge,
 }
 
 type Decoded<T> = Result<T, Trouble>;
 
-/// A value of a row.
-pub(super) fn cell<'a>(raw: &'a [u8], kind: &Type, column: &str) -> Result<Cell<'a>, SqlError> {
-    decode(raw, kind).map_err(|trouble| {
-        SqlError::Invalid(match trouble {
-            Trouble::Unknown(kind) => {
-                format!("the column {column:?} is of the type {kind}, which has no form in JSON: cast it, as in {column}::text")
-            }
-            Trouble::Odd => format!("a value of the column {column:?} has no form in JSON: cast it, as in {column}::text"),
-        })
+/// A value of a row. A few bytes can stand for many digits, so its JSON is measured while it grows.
+pub(super) fn cell<'a>(raw: &'a [u8], kind: &Type, column: &str, bytes_max: usize) -> Result<Cell<'a>, SqlError> {
+    decode(raw, kind, bytes_max).map_err(|trouble| match trouble {
+        Trouble::Unknown(kind) => SqlError::Invalid(format!(
+            "the column {column:?} is of the type {kind}, which has no form in JSON: cast it, as in {column}::text"
+        )),
+        Trouble::Odd => SqlError::Invalid(format!("a value of the column {column:?} has no form in JSON: cast it, as in {column}::text")),
+        Trouble::TooLarge => SqlError::TooLarge(format!("a value is larger than {bytes_max} bytes")),
     })
 }
 
-fn decode<'a>(raw: &'a [u8], kind: &Type) -> Decoded<Cell<'a>> {
+fn decode<'a>(raw: &'a [u8], kind: &Type, bytes_max: usize) -> Decoded<Cell<'a>> {
     let base = base_of(kind);
     Ok(match *base {
         Type::BOOL => json(if fixed::<1>(raw)? == [0] { "false" } else { "true" }.to_owned()),
@@ -66,7 +67,7 @@ fn decode<'a>(raw: &'a [u8], kind: &Type) -> Decoded<Cell<'a>> {
             real => Cell::Real(real.into()),
         },
         Type::FLOAT8 => Cell::Real(f64::from_be_bytes(fixed(raw)?)),
-        Type::NUMERIC => json(numeric(raw)?),
+        Type::NUMERIC => json(numeric(raw, bytes_max)?),
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN | Type::CHAR | Type::XML => Cell::Text(raw),
         Type::BYTEA => Cell::Blob(raw),
         Type::JSON => Cell::Json(Cow::Borrowed(str::from_utf8(raw).map_err(|_| Trouble::Odd)?)),
@@ -83,8 +84,8 @@ fn decode<'a>(raw: &'a [u8], kind: &Type) -> Decoded<Cell<'a>> {
         Type::INTERVAL => json(quoted(&interval(raw)?)),
         _ => match base.kind() {
             Kind::Enum(_) => Cell::Text(raw),
-            Kind::Array(element) => json(array(raw, element)?),
-            Kind::Composite(fields) => json(composite(raw, fields)?),
+            Kind::Array(element) => json(array(raw, element, bytes_max)?),
+            Kind::Composite(fields) => json(composite(raw, fields, bytes_max)?),
             _ if base.name() == "citext" => Cell::Text(raw),
             _ => return Err(Trouble::Unknown(name_of(base))),
         },
@@ -118,26 +119,40 @@ fn take_value<'a>(raw: &mut &'a [u8]) -> Decoded<Option<&'a [u8]>> {
     Ok(Some(value))
 }
 
+/// Fails when so many bytes are more than there may be.
+fn bounded(length: usize, bytes_max: usize) -> Decoded<()> {
+    if length > bytes_max { Err(Trouble::TooLarge) } else { Ok(()) }
+}
+
 /// A value inside another one, as JSON text.
-fn write_inner(raw: Option<&[u8]>, kind: &Type, out: &mut String) -> Decoded<()> {
+fn write_inner(raw: Option<&[u8]>, kind: &Type, bytes_max: usize, out: &mut String) -> Decoded<()> {
     let Some(raw) = raw else {
         out.push_str("null");
-        return Ok(());
+        return bounded(out.len(), bytes_max);
     };
-    match decode(raw, kind)? {
+    let left = bytes_max.saturating_sub(out.len());
+    let cell = decode(raw, kind, left)?;
+    // Their JSON is never shorter than they are.
+    if let Cell::Text(bytes) | Cell::Blob(bytes) = &cell {
+        bounded(bytes.len(), left)?;
+    }
+    match cell {
         Cell::Null => out.push_str("null"),
         Cell::Integer(integer) => out.push_str(&integer.to_string()),
         Cell::Real(real) if real.is_finite() => out.push_str(&serde_json::to_string(&real).map_err(|_| Trouble::Odd)?),
         Cell::Real(real) => out.push_str(not_finite(real)),
         Cell::Text(text) => out.push_str(&serde_json::to_string(&String::from_utf8_lossy(text)).map_err(|_| Trouble::Odd)?),
         Cell::Blob(bytes) => out.push_str(&quoted(&STANDARD.encode(bytes))),
-        Cell::Json(text) => out.push_str(&text),
+        Cell::Json(text) => {
+            bounded(text.len(), left)?;
+            out.push_str(&text);
+        }
     }
-    Ok(())
+    bounded(out.len(), bytes_max)
 }
 
 /// Digits in groups of four, a weight, a sign and how many stand behind the point.
-fn numeric(mut raw: &[u8]) -> Decoded<String> {
+fn numeric(mut raw: &[u8], bytes_max: usize) -> Decoded<String> {
     let count = u16::from_be_bytes(take(&mut raw)?);
     let weight = i16::from_be_bytes(take(&mut raw)?);
     let sign = u16::from_be_bytes(take(&mut raw)?);
@@ -148,6 +163,9 @@ fn numeric(mut raw: &[u8]) -> Decoded<String> {
         0xF000 => return Ok("\"-Infinity\"".to_owned()),
         _ => {}
     }
+    // At least so many digits, before any of them is written.
+    let whole = usize::try_from(weight).unwrap_or(0).saturating_mul(4);
+    bounded(whole.saturating_add(scale.into()), bytes_max)?;
     let mut groups = Vec::with_capacity(count.into());
     for _ in 0..count {
         groups.push(u16::from_be_bytes(take(&mut raw)?));
@@ -244,7 +262,7 @@ fn interval(mut raw: &[u8]) -> Decoded<String> {
     Ok(if text == "P" { "PT0S".to_owned() } else { text })
 }
 
-fn array(mut raw: &[u8], element: &Type) -> Decoded<String> {
+fn array(mut raw: &[u8], element: &Type, bytes_max: usize) -> Decoded<String> {
     let dimensions = i32::from_be_bytes(take(&mut raw)?);
     let [_has_nulls, _element] = [take::<4>(&mut raw)?, take::<4>(&mut raw)?];
     let mut lengths = Vec::new();
@@ -256,25 +274,25 @@ fn array(mut raw: &[u8], element: &Type) -> Decoded<String> {
     if lengths.is_empty() {
         out.push_str("[]");
     } else {
-        write_dimension(&mut raw, element, &lengths, &mut out)?;
+        write_dimension(&mut raw, element, &lengths, bytes_max, &mut out)?;
     }
     Ok(out)
 }
 
-fn write_dimension(raw: &mut &[u8], element: &Type, lengths: &[i32], out: &mut String) -> Decoded<()> {
-    let Some((length, inner)) = lengths.split_first() else { return write_inner(take_value(raw)?, element, out) };
+fn write_dimension(raw: &mut &[u8], element: &Type, lengths: &[i32], bytes_max: usize, out: &mut String) -> Decoded<()> {
+    let Some((length, inner)) = lengths.split_first() else { return write_inner(take_value(raw)?, element, bytes_max, out) };
     out.push('[');
     for index in 0..*length {
         if index > 0 {
             out.push(',');
         }
-        write_dimension(raw, element, inner, out)?;
+        write_dimension(raw, element, inner, bytes_max, out)?;
     }
     out.push(']');
-    Ok(())
+    bounded(out.len(), bytes_max)
 }
 
-fn composite(mut raw: &[u8], fields: &[Field]) -> Decoded<String> {
+fn composite(mut raw: &[u8], fields: &[Field], bytes_max: usize) -> Decoded<String> {
     let _count: [u8; 4] = take(&mut raw)?;
     let mut out = String::from("{");
     for (index, field) in fields.iter().enumerate() {
@@ -284,7 +302,7 @@ fn composite(mut raw: &[u8], fields: &[Field]) -> Decoded<String> {
         let _type: [u8; 4] = take(&mut raw)?;
         out.push_str(&serde_json::to_string(field.name()).map_err(|_| Trouble::Odd)?);
         out.push(':');
-        write_inner(take_value(&mut raw)?, field.type_(), &mut out)?;
+        write_inner(take_value(&mut raw)?, field.type_(), bytes_max, &mut out)?;
     }
     out.push('}');
     Ok(out)
@@ -307,7 +325,7 @@ mod tests {
             raw.extend(sign.to_be_bytes());
             raw.extend(scale.to_be_bytes());
             groups.iter().for_each(|group| raw.extend(group.to_be_bytes()));
-            text(numeric(&raw))
+            text(numeric(&raw, usize::MAX))
         };
         assert_eq!(number(0, 0, 0, 0, &[]), "0");
         assert_eq!(number(0, 0, 0, 2, &[]), "0.00");
@@ -317,6 +335,24 @@ mod tests {
         assert_eq!(number(1, 2, 0, 0, &[1]), "100000000");
         assert_eq!(number(3, 2, 0, 0, &[1, 2, 3]), "100020003");
         assert_eq!(number(0, 0, 0xC000, 0, &[]), "\"NaN\"");
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_written() {
+        // 1e131068, in ten bytes.
+        let huge = [&1_u16.to_be_bytes()[..], &32_767_u16.to_be_bytes(), &[0; 4], &1_u16.to_be_bytes()].concat();
+        assert!(matches!(numeric(&huge, 131_067), Err(Trouble::TooLarge)));
+        assert_eq!(text(numeric(&huge, 131_069)).len(), 131_069);
+        let value = [&10_u32.to_be_bytes()[..], &huge].concat();
+        let header = [1_u32, 0, 1700, 1_000, 1].map(u32::to_be_bytes).concat();
+        let many = [header, value.repeat(1_000)].concat();
+        assert!(matches!(array(&many, &Type::NUMERIC, 1 << 20), Err(Trouble::TooLarge)));
+        // Nothing in it, very often.
+        let hollow = [2_u32, 0, 25, 2_000_000_000, 1, 0, 1].map(u32::to_be_bytes).concat();
+        assert!(matches!(array(&hollow, &Type::TEXT, 1_000), Err(Trouble::TooLarge)));
+        let nulls = [&[1_u32, 0, 25, 3, 1].map(u32::to_be_bytes).concat()[..], &[0xFF; 12]].concat();
+        assert!(matches!(array(&nulls, &Type::TEXT, 15), Err(Trouble::TooLarge)));
+        assert_eq!(text(array(&nulls, &Type::TEXT, 16)), "[null,null,null]");
     }
 
     #[test]

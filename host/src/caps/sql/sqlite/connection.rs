@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub(super) inserts: Arc<Inserts>,
     /// What its grant may take.
     pub(super) limits: SqlLimits,
+    /// Rows and values that are shorter than the limits say, and no function that takes long: for a connection that holds up others.
+    pub(super) row_bytes_max: Option<i32>,
     /// What its grant allows.
     pub(super) access: Access,
 }
@@ -66,7 +68,7 @@ impl Session {
             let seen = Arc::clone(&inserts);
             connection.update_hook(Some(move |action, _: &str, _: &str, id| seen.see(action, id)))?;
         }
-        let mut session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), access };
+        let mut session = Self { connection, rules: session_rules, watch, inserts, limits: limits.clone(), row_bytes_max: None, access };
         watch_over(&mut session.connection, &session.watch, limits.wait_max)?;
         Ok(session)
     }
@@ -98,6 +100,9 @@ impl Session {
     /// Sets the length of values for a statement whose functions are this expensive. A function is never interrupted, so the values get
     /// shorter as the functions get more: the time to search one value in another goes with the square of their length.
     pub(super) fn limit_values(&self, effort: u32) -> rusqlite::Result<()> {
+        if let Some(length) = self.row_bytes_max {
+            return self.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, length).map(drop);
+        }
         let longest = longest_value(&self.limits) as u128;
         let squared = longest * longest * u128::from(EFFORT_FREE) / u128::from(effort.max(EFFORT_FREE));
         let length = usize::try_from(squared.isqrt()).unwrap_or(usize::MAX);

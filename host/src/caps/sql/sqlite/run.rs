@@ -115,6 +115,11 @@ impl Session {
             return Err(SqlError::Denied("the grant is for reading only".to_owned()));
         }
         let effort = self.rules.effort();
+        if effort > 0 && self.row_bytes_max.is_some() {
+            // From the cache it would come without its effort.
+            statement.discard();
+            return Err(SqlError::TooLarge("the statement's functions take long".to_owned()));
+        }
         self.rules.run(effort.max(EFFORT_FREE));
         let limited = self.limit_values(effort).map_err(Failure::from);
         let result = limited.and_then(|()| work(&mut statement));

@@ -116,7 +116,8 @@ fn hold(session: &Session, lease: Lease, inbox: &Receiver<Job>, begun: Reply<()>
         match job {
             Job::Work(work) => work(session),
             Job::End { keep, reply } => {
-                let ended = session.end(keep);
+                // Watched like any other statement: it may have to wait for readers.
+                let ended = session.run(&Arc::new(Stop::after(left(), Limit::Call)), |session| session.end(keep));
                 // Before the answer, so that the next statement finds the connection.
                 lease.give_back(session);
                 return drop(reply.send(ended));

@@ -95,7 +95,7 @@ impl HttpCap {
         let mut request = request;
         let headers = self.put_in_headers(&call.secrets, &request.target, &mut request.headers);
         // A secret may be a program's output.
-        timeout_at(times.deadline, headers).await.map_err(|_| HttpError::Secret)??;
+        timeout_at(times.deadline, headers).await.map_err(|_| EgressError::Timeout("reading a secret", times.total_max))??;
         let target = request.target.clone();
         let sent = self.client.send(request, times, self.grant.response_bytes_max, Box::new(held)).await;
         sent.map_err(|error| {

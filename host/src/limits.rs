@@ -162,6 +162,54 @@ limits! {
     /// Bytes that wait for one client that does not read them; the rest is dropped.
     outlet_bytes_max: usize = 4 * MIB;
 
+    // --- topics ---------------------------------------------------------------------------------------------------------------
+    /// Topics in the catalog of one plugin.
+    topics_max: usize = 64;
+    /// Topics of one plugin that are listened to or keep events, those that a `{variable}` stands for counted one by one.
+    topics_live_max: usize = 1_024;
+    /// Events that one topic keeps; a catalog may say fewer.
+    topic_retained_max: usize = 1_000;
+    /// What all topics of one plugin keep together.
+    topic_retained_bytes_max: usize = 8 * MIB;
+    /// How often clients are told that the resource of a topic was updated, however much is published.
+    topic_told_every: Duration = Duration::from_millis(100);
+    /// The data of one event; a subscriber's queue holds at least four.
+    event_bytes_max: usize = 64 * KIB;
+    /// Events of one plugin, from whatever source; the rest is refused, or waits when it comes from a feed.
+    events_per_second_max: u32 = 5_000;
+    /// Events that wait for one subscriber that does not keep up.
+    subscriber_events_max: usize = 64;
+    /// Bytes of the events that wait for one subscriber.
+    subscriber_bytes_max: usize = 256 * KIB;
+    /// Subscriptions that one caller may have open at the same time.
+    subscriptions_per_caller_max: usize = 16;
+    /// Subscriptions that one tenant may have open at the same time.
+    subscriptions_per_tenant_max: usize = 256;
+    /// Topics of one subscription.
+    subscription_topics_max: usize = 16;
+    /// How long a subscriber may take nothing while events wait for it; then its connection is closed.
+    subscriber_stall_max: Duration = Duration::from_secs(5);
+    /// Members of one filter.
+    filter_members_max: usize = 16;
+    /// Values that one member of a filter may list.
+    filter_values_max: usize = 64;
+    /// A pattern in a filter, as text.
+    filter_pattern_bytes_max: usize = KIB;
+    /// A pattern in a filter, compiled; each of its two forms.
+    filter_compiled_bytes_max: usize = 256 * KIB;
+    /// Feeds of one plugin that run at the same time; each holds an instance.
+    plugin_feeds_max: usize = 16;
+    /// Feeds of all plugins that run at the same time. The instance pool has slots for them.
+    feeds_max: usize = 64;
+    /// How long one `next` of a feed may wait for events.
+    feed_next_time_max: Duration = Duration::from_secs(5);
+    /// Events that one `next` of a feed may return.
+    feed_events_max: usize = 256;
+    /// Before a feed that failed is started again, the first time; each later time it is twice as long.
+    feed_restart_delay: Duration = Duration::from_millis(250);
+    /// The longest that a feed which keeps failing waits to be started again.
+    feed_restart_delay_max: Duration = Duration::from_secs(30);
+
     // --- HTTP -----------------------------------------------------------------------------------------------------------------
     /// From accept to the first byte. Nothing below HTTP has a deadline of its own.
     first_byte_max: Duration = Duration::from_secs(5);

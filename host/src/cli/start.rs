@@ -17,7 +17,7 @@ use crate::runtime::{CodeCache, Engine};
 use crate::secrets::Secrets;
 use crate::server::App;
 use crate::tasks::{MemoryStore, SqliteStore, Store};
-use crate::topics::Changes;
+use crate::topics::{Changes, Topics};
 use anyhow::Context as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -92,6 +92,7 @@ impl Host {
         let egress = Egress::new(private, ca, resolver, Arc::clone(&limits)).map_err(|error| anyhow::anyhow!("[egress] ca: {error}"))?;
         let http = Arc::new(Http::new(Arc::new(egress), secrets.clone(), &limits));
         let (changes, clock) = (Changes::new(), Clock::system());
+        let topics = Topics::new(Arc::clone(&changes), Arc::clone(&limits), clock.clone());
         let keyvalue = KeyValue::new(config.keyvalue.store, config.keyvalue_file(), &limits, clock.clone());
         let files = Files::new(&config.folders, config.kept(), &limits);
         let (keyvalue, files) = (Arc::new(keyvalue), Arc::new(files));
@@ -107,16 +108,18 @@ impl Host {
             log_rates: LogRates::new(&limits),
             offered,
             changes: Arc::clone(&changes),
+            topics: Arc::clone(&topics),
             limits: limits_of_loader,
             clock: clock.clone(),
         };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
-        let registry = Arc::new(Registry::new(changes));
+        let registry = Arc::new(Registry::new(changes, Arc::clone(&topics)));
         let tasks = task_store(config, &limits, &clock);
         let dispatch = Dispatch::new(Arc::clone(&registry), tasks, long_calls.handle().clone(), Arc::clone(&limits), clock)?;
         let dispatch = Arc::new(dispatch);
         let sweeper = Arc::clone(&dispatch);
         long_calls.spawn(async move { sweeper.sweep_tasks().await });
+        long_calls.spawn(async move { topics.tell_updates().await });
         // Says in the log what cannot be read, before a call needs it.
         long_calls.spawn(async move { secrets.unreadable().await });
         Ok(Self { registry, dispatch, limits, http, loader: Arc::new(loader), long_calls })

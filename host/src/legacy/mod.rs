@@ -217,12 +217,13 @@ mod tests {
     use crate::clock::Clock;
     use crate::registry::Registry;
     use crate::tasks::MemoryStore;
-    use crate::topics::Changes;
+    use crate::topics::{Changes, Topics};
 
     #[tokio::test]
     async fn a_session_of_somebody_else_is_like_none() {
         let limits = Arc::new(Limits::default());
-        let (registry, tasks) = (Arc::new(Registry::new(Changes::new())), Arc::new(MemoryStore::new(&limits)));
+        let topics = Topics::new(Changes::new(), Arc::clone(&limits), Clock::system());
+        let (registry, tasks) = (Arc::new(Registry::new(Changes::new(), topics)), Arc::new(MemoryStore::new(&limits)));
         let dispatch = Dispatch::new(registry, tasks, tokio::runtime::Handle::current(), limits, Clock::system()).unwrap();
         let legacy = Legacy::new(Arc::new(dispatch));
         let (own, other) = (Principal::local(), Principal { subject: "other".to_owned(), ..(*Principal::local()).clone() });

@@ -2,12 +2,14 @@
 
 use super::offers::{self, Prompt, Resource, ResourceTemplate};
 use super::schema::Schema;
+use super::topics::{self, Topic};
 use crate::caps::host::escape;
 use crate::limits::Limits;
 use crate::mcp::headers::{self, ParamHeader};
 use crate::mcp::strict;
 use crate::runtime::{Export, Handler};
-use crate::wit::cofferdam::mcp::types::{Icon, IconTheme};
+use crate::topics::TopicPattern;
+use crate::wit::cofferdam::mcp::types::{CacheHint, Icon, IconTheme};
 use crate::wit::exports::cofferdam::mcp::catalog as wit;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -28,6 +30,10 @@ pub struct Operation {
     pub param_headers: Vec<ParamHeader>,
     /// Whether it can go on as a task.
     pub task: wit::TaskSupport,
+    /// Topics that are published under when it succeeds.
+    pub publishes: Vec<TopicPattern>,
+    /// How long an answer stays good.
+    pub cache: Option<CacheHint>,
     /// The tool as clients of every revision since 2025-06-18 see it: one JSON object.
     pub definition: String,
     /// The same for clients of the `initialize` era, which take no output schema that is not an object.
@@ -46,11 +52,20 @@ pub struct Catalog {
     pub resources: Vec<Resource>,
     /// What can be read by pattern.
     pub templates: Vec<ResourceTemplate>,
+    /// What can be subscribed to.
+    pub topics: Vec<Topic>,
 }
 
 impl Catalog {
-    /// Checks everything. `prefix` comes before every operation's name; `exports` tells which handlers there are.
-    pub fn check(catalog: wit::Catalog, prefix: &str, exports: impl Fn(Export) -> bool, limits: &Limits) -> Result<Self, String> {
+    /// Checks everything. `plugin` stands in the URIs of its topics, and `prefix` before every operation's name; `exports` tells which
+    /// handlers there are.
+    pub fn check(
+        catalog: wit::Catalog,
+        plugin: &str,
+        prefix: &str,
+        exports: impl Fn(Export) -> bool,
+        limits: &Limits,
+    ) -> Result<Self, String> {
         let writes = if exports(Export::Handler(Handler::Plain)) { Handler::Plain } else { Handler::Update };
         let handlers = [(Handler::Query, "query", catalog.queries), (writes, "update", catalog.updates)];
         let mut operations: Vec<Operation> = Vec::new();
@@ -83,12 +98,35 @@ impl Catalog {
         let prompts = offers::check_prompts(catalog.prompts, prefix, limits)?;
         let resources = offers::check_resources(catalog.resources, limits)?;
         let templates = offers::check_templates(catalog.resource_templates, limits)?;
-        if operations.is_empty() && prompts.is_empty() && resources.is_empty() && templates.is_empty() {
+        let topics = topics::check_topics(catalog.topics, plugin, exports(Export::Subscribe), limits)?;
+        check_published(&operations, &topics)?;
+        if operations.is_empty() && prompts.is_empty() && resources.is_empty() && templates.is_empty() && topics.is_empty() {
             return Err("the catalog is empty: there is nothing to serve".to_owned());
         }
         let instructions = catalog.instructions.map(|text| prose(&text, limits)).transpose()?;
-        Ok(Self { instructions, operations, prompts, resources, templates })
+        Ok(Self { instructions, operations, prompts, resources, templates, topics })
     }
+}
+
+/// What an update publishes under has to be a topic of the same catalog, with variables that are arguments of the update.
+fn check_published(operations: &[Operation], topics: &[Topic]) -> Result<(), String> {
+    for operation in operations {
+        for published in &operation.publishes {
+            let (name, topic) = (&operation.name, published.as_str());
+            if operation.handler == Handler::Query {
+                return Err(format!("operation {name:?}: it publishes {topic:?}, but only updates publish"));
+            }
+            if !topics.iter().any(|offered| offered.declared.pattern == *published) {
+                return Err(format!("operation {name:?}: it publishes {topic:?}, which is not among the catalog's topics"));
+            }
+            let properties = operation.input.value.get("properties");
+            let unknown = published.variables().find(|variable| properties.and_then(|all| all.get(*variable)).is_none());
+            if let Some(variable) = unknown {
+                return Err(format!("operation {name:?}: {{{variable}}} of the topic {topic:?} is none of its arguments"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_operation(operation: wit::Operation, handler: Handler, prefix: &str, limits: &Limits) -> Result<Operation, String> {
@@ -111,8 +149,13 @@ fn check_operation(operation: wit::Operation, handler: Handler, prefix: &str, li
         }
     }
     let (definition, definition_legacy) = (Value::Object(definition).to_string(), Value::Object(legacy).to_string());
-    let (name, task) = (Arc::from(operation.name), operation.task);
-    Ok(Operation { name, tool, handler, input, output, param_headers, task, definition, definition_legacy })
+    let publishes = operation.publishes.iter().map(|topic| TopicPattern::parse(topic).map_err(|error| error.to_string()));
+    let publishes = publishes.collect::<Result<_, _>>()?;
+    if operation.cache.is_some() && handler != Handler::Query {
+        return Err("only a query's answers can be given again (`cache`)".to_owned());
+    }
+    let (name, task, cache) = (Arc::from(operation.name), operation.task, operation.cache);
+    Ok(Operation { name, tool, handler, input, output, param_headers, task, publishes, cache, definition, definition_legacy })
 }
 
 /// Tool names (2026-07-28, tools, "Tool Names"): 1 to 128 of a small alphabet; an operation leaves room for the prefix.
@@ -216,7 +259,7 @@ mod tests {
             resources: Vec::new(),
             resource_templates: Vec::new(),
         };
-        Catalog::check(catalog, "p_", |export| export == Export::Handler(Handler::Update), &Limits::default())
+        Catalog::check(catalog, "p", "p_", |export| export == Export::Handler(Handler::Update), &Limits::default())
     }
 
     #[test]

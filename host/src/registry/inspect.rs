@@ -62,7 +62,7 @@ pub async fn inspect(engine: &Engine, limits: &Arc<Limits>, file: &Path) -> Resu
     let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: name.clone() };
     let described = specimen.describe(tag, limits.describe_cpu_time_max, limits.describe_wall_time_max).await;
     let offers = match described {
-        Ok(catalog) => Catalog::check(catalog, &format!("{name}_"), |export| specimen.has(export), limits),
+        Ok(catalog) => Catalog::check(catalog, name.as_str(), &format!("{name}_"), |export| specimen.has(export), limits),
         Err(error) => Err(format!("its catalog could not be read: {error}")),
     };
     Ok(Inspection {

@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::runtime::{self, CodeCache, Engine, Granted, Guest, Sources};
 use crate::secrets::Secrets;
-use crate::topics::Changes;
+use crate::topics::{Changes, Topics};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -84,6 +84,8 @@ pub struct Loader {
     pub offered: Offered,
     /// Where plugins report what changed.
     pub changes: Arc<Changes>,
+    /// Where plugins publish events.
+    pub topics: Arc<Topics>,
     /// The limits in force.
     pub limits: Arc<Limits>,
     /// The time of day.
@@ -148,7 +150,7 @@ impl Loader {
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
         // A trap comes with names that the component has for its functions.
         let described = described.map_err(|error| format!("its catalog could not be read: {}", escape(&error.to_string())))?;
-        let catalog = Catalog::check(described, &manifest.prefix, |export| guest.has(export), &self.limits)?;
+        let catalog = Catalog::check(described, manifest.name.as_str(), &manifest.prefix, |export| guest.has(export), &self.limits)?;
         let _ = owned.set(Owned {
             uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
             templates: catalog.templates.iter().map(|template| template.template.clone()).collect(),

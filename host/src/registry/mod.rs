@@ -10,6 +10,7 @@ pub mod pages;
 pub mod schema;
 mod schema_work;
 mod snapshot;
+pub mod topics;
 
 pub use check::{Checked, Finding, NoPlugin, Severity};
 pub use inspect::{Import, Inspection, inspect};
@@ -18,7 +19,7 @@ pub use pages::Listed;
 pub use snapshot::{Binding, Found, Snapshot, Tool};
 
 use crate::ids::TenantId;
-use crate::topics::{Change, Changes};
+use crate::topics::{Change, Changes, Topics};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,23 +29,25 @@ use tokio::sync::watch;
 pub struct Registry {
     snapshot: ArcSwap<Snapshot>,
     changes: Arc<Changes>,
+    topics: Arc<Topics>,
     // For those who wait; everybody else looks at the flag, which costs no lock.
     ready: watch::Sender<bool>,
     is_ready: AtomicBool,
 }
 
 impl Registry {
-    /// Empty, and not ready. Who listens to `changes` is told when a list is not what it was.
+    /// Empty, and not ready. Who listens to `changes` is told when a list is not what it was, and `topics` what can be published.
     #[must_use]
-    pub fn new(changes: Arc<Changes>) -> Self {
+    pub fn new(changes: Arc<Changes>, topics: Arc<Topics>) -> Self {
         let snapshot = ArcSwap::from_pointee(Snapshot::default());
-        Self { snapshot, changes, ready: watch::Sender::new(false), is_ready: AtomicBool::new(false) }
+        Self { snapshot, changes, topics, ready: watch::Sender::new(false), is_ready: AtomicBool::new(false) }
     }
 
     /// Puts a set in force. Calls that have begun end on the one that they began with.
     pub fn swap(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         let before = self.snapshot.swap(Arc::clone(&snapshot));
+        self.declare_topics(&before, &snapshot);
         let first = !self.is_ready.swap(true, Ordering::AcqRel);
         self.ready.send_replace(true);
         if !first {
@@ -52,6 +55,24 @@ impl Registry {
                 self.changes.publish(&TenantId::local(), &Change::List(listing));
             }
         }
+    }
+
+    /// Says what can be published and subscribed to now.
+    fn declare_topics(&self, before: &Snapshot, now: &Snapshot) {
+        for binding in now.bindings() {
+            let declared = binding.catalog.topics.iter().map(|topic| topic.declared.clone()).collect();
+            self.topics.declare(&binding.tenant, &binding.plugin, declared);
+        }
+        let stays = |gone: &Binding| now.bindings().iter().any(|binding| binding.tenant == gone.tenant && binding.plugin == gone.plugin);
+        for gone in before.bindings().iter().filter(|binding| !stays(binding)) {
+            self.topics.declare(&gone.tenant, &gone.plugin, Vec::new());
+        }
+    }
+
+    /// Where events are published.
+    #[must_use]
+    pub fn topics(&self) -> &Arc<Topics> {
+        &self.topics
     }
 
     /// Where changes are told.

@@ -3,6 +3,7 @@
 use super::catalog::{Catalog, Operation};
 use super::offers::{Prompt, ResourceTemplate};
 use super::pages::{Listed, Page, Pages};
+use super::topics::Topic;
 use crate::ids::{PluginName, RevisionId, TenantId};
 use crate::limits::{CallLimits, Limits};
 use crate::runtime::Guest;
@@ -75,6 +76,7 @@ pub struct Snapshot {
     prompts: HashMap<String, Found>,
     resources: HashMap<String, Found>,
     templates: Vec<Found>,
+    topics: HashMap<PluginName, Arc<Binding>>,
     pages: HashMap<Listed, Pages>,
     // The same for clients of the `initialize` era.
     tool_pages_legacy: Pages,
@@ -121,6 +123,9 @@ impl Snapshot {
         self.prompts.extend(catalog.prompts.iter().enumerate().map(|(at, prompt)| (prompt.shown.clone(), found(at))));
         self.resources.extend(catalog.resources.iter().enumerate().map(|(at, resource)| (resource.uri.clone(), found(at))));
         self.templates.extend((0..catalog.templates.len()).map(found));
+        if !catalog.topics.is_empty() {
+            self.topics.insert(binding.plugin.clone(), Arc::clone(binding));
+        }
         self.bindings.push(Arc::clone(binding));
     }
 
@@ -128,8 +133,15 @@ impl Snapshot {
         let catalogs = || self.bindings.iter().map(|binding| &binding.catalog);
         let operations = || catalogs().flat_map(|catalog| &catalog.operations);
         let prompts = catalogs().flat_map(|catalog| &catalog.prompts).map(|prompt| prompt.definition.as_str());
+        let topics = |with_variables: bool| {
+            let topics = catalogs().flat_map(|catalog| &catalog.topics);
+            let topics = topics.filter(move |topic| topic.declared.pattern.has_variables() == with_variables);
+            topics.map(|topic| topic.definition.as_str())
+        };
         let resources = catalogs().flat_map(|catalog| &catalog.resources).map(|resource| resource.definition.as_str());
+        let resources = resources.chain(topics(false));
         let templates = catalogs().flat_map(|catalog| &catalog.templates).map(|template| template.definition.as_str());
+        let templates = templates.chain(topics(true));
         let skills = catalogs().flat_map(|catalog| &catalog.resources).filter_map(|resource| resource.skill.as_deref());
         let tools = operations().map(|operation| operation.definition.as_str());
         let legacy = operations().map(|operation| operation.definition_legacy.as_str());
@@ -171,6 +183,14 @@ impl Snapshot {
     pub fn resource(&self, uri: &str) -> Option<&Found> {
         let fits = |found: &&Found| found.template().is_some_and(|template| template.template.matches(uri));
         self.resources.get(uri).or_else(|| self.templates.iter().find(fits))
+    }
+
+    /// The topic of that name in a plugin, and whose it is.
+    #[must_use]
+    pub fn topic(&self, plugin: &str, name: &str) -> Option<(&Arc<Binding>, &Topic)> {
+        let binding = self.topics.get(plugin)?;
+        let topic = binding.catalog.topics.iter().find(|topic| topic.declared.pattern.matches(name))?;
+        Some((binding, topic))
     }
 
     /// The template with this very text.

@@ -13,7 +13,7 @@ use crate::limits::CallLimits;
 use crate::mcp::Abilities;
 use crate::wit::cofferdam::mcp::types as wit;
 use crate::wit::cofferdam::mcp::types::{Caller, Context, Failure, InputRequired, Outcome, Reply, Response};
-use crate::wit::exports::cofferdam::mcp::{catalog, completion, prompts, query, resources, update};
+use crate::wit::exports::cofferdam::mcp::{catalog, completion, prompts, query, query_batch, resources, subscribe, update, webhook};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -45,6 +45,12 @@ pub enum Export {
     Resources,
     /// Completion of arguments.
     Completion,
+    /// Feeds.
+    Subscribe,
+    /// Several queries at once.
+    QueryBatch,
+    /// Webhooks made into events.
+    Webhook,
 }
 
 /// What is asked of a guest.
@@ -127,6 +133,9 @@ pub struct Guest {
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
     completion: Option<completion::GuestIndices>,
+    subscribe: Option<subscribe::GuestIndices>,
+    query_batch: Option<query_batch::GuestIndices>,
+    webhook: Option<webhook::GuestIndices>,
 }
 
 /// What to run. Owns everything, since a call that takes long moves to another thread.
@@ -163,19 +172,35 @@ impl Guest {
         let pre = &linked.pre;
         let has = |interface: &str| pre.component().get_export_index(None, interface).is_some();
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
+        let mut found = Self {
+            catalog: None,
+            plain: None,
+            query: None,
+            update: None,
+            prompts: None,
+            resources: None,
+            completion: None,
+            subscribe: None,
+            query_batch: None,
+            webhook: None,
+            clock,
+            linked: linked.clone(),
+        };
         if !exported("catalog") {
-            let plain = Plain::find(pre.component(), sources, linked.engine.limits())?;
-            let (query, update, prompts, resources, completion) = (None, None, None, None, None);
-            return Ok(Self { clock, catalog: None, plain: Some(plain), query, update, prompts, resources, completion, linked });
+            found.plain = Some(Plain::find(pre.component(), sources, linked.engine.limits())?);
+            return Ok(found);
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
-        let catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
-        let query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        let update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        let prompts = exported("prompts").then(|| prompts::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        let resources = exported("resources").then(|| resources::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        let completion = exported("completion").then(|| completion::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        Ok(Self { clock, catalog, plain: None, query, update, prompts, resources, completion, linked })
+        found.catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
+        found.query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.prompts = exported("prompts").then(|| prompts::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.resources = exported("resources").then(|| resources::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.completion = exported("completion").then(|| completion::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.subscribe = exported("subscribe").then(|| subscribe::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.query_batch = exported("query-batch").then(|| query_batch::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.webhook = exported("webhook").then(|| webhook::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        Ok(found)
     }
 
     /// Whether the component exports this interface.
@@ -188,6 +213,9 @@ impl Guest {
             Export::Prompts => self.prompts.is_some(),
             Export::Resources => self.resources.is_some(),
             Export::Completion => self.completion.is_some(),
+            Export::Subscribe => self.subscribe.is_some(),
+            Export::QueryBatch => self.query_batch.is_some(),
+            Export::Webhook => self.webhook.is_some(),
         }
     }
 
@@ -247,6 +275,9 @@ impl Guest {
             self.prompts.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
             self.resources.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
             self.completion.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.subscribe.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.query_batch.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
+            self.webhook.as_ref().map(|exported| exported.load(&mut *store, instance)).transpose()?;
             Ok(())
         };
         check().map_err(|error: wasmtime::Error| {

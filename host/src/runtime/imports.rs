@@ -57,6 +57,7 @@ pub enum ImportError {
 }
 
 /// A component that is ready to be instantiated with what it was granted.
+#[derive(Clone)]
 pub struct Linked {
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<CallState>,

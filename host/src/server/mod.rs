@@ -11,6 +11,7 @@ mod cors;
 mod deadlines;
 mod events;
 mod http_sse;
+mod plain;
 mod post;
 mod queue;
 mod respond;

@@ -7,8 +7,9 @@ use crate::legacy::LegacyError;
 use crate::mcp::bounds::BoundsError;
 use crate::mcp::headers::HeaderError;
 use crate::mcp::{MessageError, code, write};
+use crate::topics::{FilterError, SubscribeError};
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 
 /// How long a client that was told to come back later waits at least, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -27,6 +28,9 @@ pub(super) enum Problem<'a> {
     /// The wrong verb.
     #[error("only POST is answered here, and GET and DELETE in a session")]
     Method,
+    /// The wrong verb, where there is only one right one.
+    #[error("only {0} is answered here")]
+    PlainMethod(Method),
     /// More header than allowed, in fields or bytes.
     #[error("the head is larger than allowed")]
     HeadTooLarge,
@@ -72,6 +76,15 @@ pub(super) enum Problem<'a> {
     /// `_meta` lacks what it must have.
     #[error("{0}")]
     Meta(&'static str),
+    /// Something in a plain request is not what it may be; the text says where and what to write.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No subscription.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+    /// A filter that is not one.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// A request of the stateless era.
     #[error(transparent)]
     Call(#[from] CallError),
@@ -92,7 +105,10 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::Guard(Refusal::MalformedHost) | Problem::TransferEncoding | Problem::Incomplete => (StatusCode::BAD_REQUEST, None),
         Problem::Guard(_) => (StatusCode::FORBIDDEN, Some(code::INVALID_REQUEST)),
         Problem::NoPath => (StatusCode::NOT_FOUND, None),
-        Problem::Method => (StatusCode::METHOD_NOT_ALLOWED, None),
+        Problem::Method | Problem::PlainMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, None),
+        Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
+        Problem::Subscribe(SubscribeError::UnknownTopic(_)) => (StatusCode::NOT_FOUND, None),
+        Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
@@ -157,9 +173,41 @@ pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply
         }
     };
     *response.status_mut() = status;
+    finish(&mut response, problem);
+    response
+}
+
+/// The same for those who do not speak JSON-RPC: problem details (RFC 9457).
+pub(super) fn details(problem: &Problem<'_>) -> Response<Reply> {
+    let status = plain_status(problem);
+    let title = status.canonical_reason().unwrap_or_default();
+    let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": problem.to_string() });
+    let mut response = Response::new(Reply::new(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    finish(&mut response, problem);
+    response
+}
+
+/// JSON-RPC has errors in answers with status 200; here the status says it all.
+fn plain_status(problem: &Problem<'_>) -> StatusCode {
+    match problem {
+        Problem::Call(CallError::Params(_)) => StatusCode::BAD_REQUEST,
+        Problem::Call(CallError::NoTarget { .. } | CallError::NoResource { .. }) => StatusCode::NOT_FOUND,
+        Problem::Call(CallError::Rounds(_) | CallError::Handler(_) | CallError::MissingCapability(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        problem => status(problem).0,
+    }
+}
+
+/// Headers that go with a status.
+fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
+    let status = response.status();
     let headers = response.headers_mut();
     match status {
-        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let verb = if let Problem::PlainMethod(verb) = problem { verb.as_str() } else { "POST" };
+            headers.extend(HeaderValue::from_str(verb).ok().map(|verb| (header::ALLOW, verb)));
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
         _ => {}
     }
@@ -167,7 +215,6 @@ pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply
     if matches!(problem, Problem::TooLarge(_) | Problem::SlowRequest | Problem::Incomplete | Problem::TransferEncoding) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
 }
 
 /// A message that could not be understood, within a batch.

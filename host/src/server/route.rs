@@ -4,6 +4,7 @@ use super::body::Reply;
 use super::connection::Drain;
 use super::deadlines::InFlight;
 use super::events::{self, Reading, Until};
+use super::plain::{self, Plain};
 use super::respond::{self, Problem};
 use super::{cors, http_sse, post};
 use crate::auth::Principal;
@@ -69,8 +70,11 @@ impl App {
         let (head, body) = request.into_parts();
         // Only origins that the guard has let through may read the answer.
         let origin = head.headers.get(header::ORIGIN).cloned().filter(|_| self.guard_passes(&head));
+        let is_plain = Plain::find(head.uri.path()).is_some();
         let mut response = match self.check_head(&head) {
+            Err(problem) if is_plain => respond::details(&problem),
             Err(problem) => respond::problem(&problem, None),
+            Ok(Target::Plain(plain)) => plain::answer(self, plain, head, body, drain).await,
             Ok(Target::Options) => cors::preflight(&head.headers),
             Ok(Target::Post) => post::answer(self, head.headers, body, drain).await,
             Ok(Target::Stream) => {
@@ -107,13 +111,18 @@ impl App {
             return Err(Problem::TransferEncoding);
         }
         let target = self.target(head)?;
-        if matches!(target, Target::Post | Target::OldPost) && (!is_json(headers) || headers.contains_key(header::CONTENT_ENCODING)) {
+        let takes_json = match target {
+            Target::Post | Target::OldPost => true,
+            Target::Plain(plain) => plain.takes_json(),
+            _ => false,
+        };
+        if takes_json && (!is_json(headers) || headers.contains_key(header::CONTENT_ENCODING)) {
             return Err(Problem::MediaType);
         }
         let accepted = match target {
             Target::Post => accepts(headers, true),
             Target::Stream | Target::OldStream => accepts(headers, false),
-            Target::Options | Target::Delete | Target::OldPost => true,
+            Target::Options | Target::Delete | Target::OldPost | Target::Plain(_) => true,
         };
         if accepted { Ok(target) } else { Err(Problem::NotAcceptable) }
     }
@@ -121,12 +130,16 @@ impl App {
     /// What answers a method and a path.
     fn target(&self, head: &http::request::Parts) -> Result<Target, Problem<'static>> {
         let (method, path) = (&head.method, head.uri.path());
-        let known = path == MCP_PATH || (self.http_sse && matches!(path, http_sse::STREAM_PATH | http_sse::POST_PATH));
+        let plain = Plain::find(path);
+        let known = path == MCP_PATH || plain.is_some() || (self.http_sse && matches!(path, http_sse::STREAM_PATH | http_sse::POST_PATH));
         if !known {
             return Err(Problem::NoPath);
         }
         if method == Method::OPTIONS {
             return Ok(Target::Options);
+        }
+        if let Some((plain, verb)) = plain {
+            return if *method == verb { Ok(Target::Plain(plain)) } else { Err(Problem::PlainMethod(verb)) };
         }
         if path != MCP_PATH {
             return match (path, method) {
@@ -206,6 +219,8 @@ enum Target {
     OldStream,
     /// A message of that transport.
     OldPost,
+    /// A call, a stream or a webhook without MCP.
+    Plain(Plain),
 }
 
 /// Whether the head names a revision without sessions.

@@ -1,0 +1,83 @@
+//! The same handlers without MCP, for scripts and services: calls over plain HTTP, events over SSE and WebSocket, webhooks.
+//!
+//! `dispatch` does the work; here are only the forms in which a request comes in and an answer goes out. Errors are problem details
+//! (RFC 9457), which `respond` writes.
+
+mod batch;
+mod calls;
+mod compress;
+mod hooks;
+mod openapi;
+mod stream;
+mod ws;
+
+use super::body::Reply;
+use super::connection::Drain;
+use super::respond::{self, Problem};
+use super::route::App;
+use http::request::Parts;
+use http::{Method, Response};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+/// What a request goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// One query.
+    Query,
+    /// One update.
+    Update,
+    /// Several of them.
+    Batch,
+    /// Events as an event stream.
+    Stream,
+    /// Messages and events over a WebSocket.
+    WebSocket,
+    /// A webhook.
+    Hook,
+    /// The description of all this.
+    OpenApi,
+}
+
+/// Below this, the topic of a stream.
+pub(super) const STREAM_PATH: &str = "/mcp/stream";
+/// Below this, plugin and topic of a webhook.
+pub(super) const HOOKS_PATH: &str = "/hooks/";
+
+impl Plain {
+    /// What answers a path, and the verb that it answers to.
+    pub(super) fn find(path: &str) -> Option<(Self, Method)> {
+        Some(match path {
+            "/mcp/query" => (Self::Query, Method::POST),
+            "/mcp/update" => (Self::Update, Method::POST),
+            "/mcp/batch" => (Self::Batch, Method::POST),
+            "/mcp/ws" => (Self::WebSocket, Method::GET),
+            "/openapi.json" => (Self::OpenApi, Method::GET),
+            STREAM_PATH => (Self::Stream, Method::GET),
+            path if path.starts_with(STREAM_PATH) && path.as_bytes().get(STREAM_PATH.len()) == Some(&b'/') => (Self::Stream, Method::GET),
+            path if path.starts_with(HOOKS_PATH) => (Self::Hook, Method::POST),
+            _ => return None,
+        })
+    }
+
+    /// Whether it takes a body of JSON. Browsers can send other types without asking first.
+    pub(super) fn takes_json(self) -> bool {
+        matches!(self, Self::Query | Self::Update | Self::Batch)
+    }
+}
+
+/// Answers a request whose head is in order.
+pub(super) async fn answer(app: Arc<App>, plain: Plain, head: Parts, body: Incoming, drain: Drain) -> Response<Reply> {
+    let accept = head.headers.get(http::header::ACCEPT_ENCODING).cloned();
+    let answered = match plain {
+        Plain::Query => calls::query(&app, &head, body).await,
+        Plain::Update => calls::update(&app, &head, body).await,
+        Plain::Batch => batch::answer(&app, &head, body).await,
+        Plain::Stream => stream::answer(&app, &head, (*drain).clone()),
+        Plain::WebSocket => ws::upgrade(&app, head, (*drain).clone()),
+        Plain::Hook => hooks::answer(&app, &head, body).await,
+        Plain::OpenApi => openapi::answer(&app, &head).await,
+    };
+    let response = answered.unwrap_or_else(|problem: Problem<'static>| respond::details(&problem));
+    compress::compressed(response, accept.as_ref(), app.limits())
+}

@@ -1,0 +1,152 @@
+//! One topic with its events and its subscribers. Subscribers with the same filter share one look at each event.
+
+use super::event::Event;
+use super::filter::Filter;
+use super::queue::{Notice, Queue};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// What happens when a subscriber does not keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest waiting event goes, and the subscriber is told.
+    DropOldest,
+    /// Only the newest event waits.
+    Coalesce,
+}
+
+/// Subscribers with one filter.
+struct Group {
+    filter: Arc<Filter>,
+    members: HashMap<u64, Arc<Queue>>,
+}
+
+/// One topic.
+pub(super) struct Channel {
+    pub(super) topic: Arc<str>,
+    overflow: Overflow,
+    retained_max: usize,
+    retained_bytes_max: usize,
+    retained: VecDeque<Arc<Event>>,
+    retained_bytes: usize,
+    /// Events up to this one are not retained any more.
+    floor: u64,
+    groups: HashMap<Arc<str>, Group>,
+    /// Others that want the source to run, and get no events.
+    pub(super) watchers: usize,
+}
+
+impl Channel {
+    pub(super) fn new(topic: Arc<str>, overflow: Overflow, retained_max: usize, retained_bytes_max: usize, floor: u64) -> Self {
+        Self {
+            topic,
+            overflow,
+            retained_max,
+            retained_bytes_max,
+            retained: VecDeque::new(),
+            retained_bytes: 0,
+            floor,
+            groups: HashMap::new(),
+            watchers: 0,
+        }
+    }
+
+    /// The same topic in another revision of its plugin.
+    pub(super) fn redeclare(&mut self, overflow: Overflow, retained_max: usize) {
+        (self.overflow, self.retained_max) = (overflow, retained_max);
+        self.trim();
+    }
+
+    /// Keeps an event, and gives it to whoever wants it.
+    pub(super) fn publish(&mut self, event: &Arc<Event>) {
+        self.retained.push_back(Arc::clone(event));
+        self.retained_bytes += event.size_bytes();
+        self.trim();
+        for group in self.groups.values().filter(|group| group.filter.matches(event)) {
+            for queue in group.members.values() {
+                queue.push(event, self.overflow);
+            }
+        }
+    }
+
+    fn trim(&mut self) {
+        while self.retained.len() > self.retained_max || self.retained_bytes > self.retained_bytes_max {
+            let Some(oldest) = self.retained.pop_front() else { return };
+            self.retained_bytes -= oldest.size_bytes();
+            self.floor = oldest.id;
+        }
+    }
+
+    /// A new subscriber. `after`: first what was retained since that event.
+    pub(super) fn join(&mut self, number: u64, filter: &Arc<Filter>, queue: &Arc<Queue>, after: Option<u64>) {
+        if let Some(after) = after {
+            if after < self.floor {
+                queue.lag();
+            }
+            for event in self.retained.iter().filter(|event| event.id > after && filter.matches(event)) {
+                queue.push(event, Overflow::DropOldest);
+            }
+        }
+        let group = self.groups.entry(filter.canonical());
+        let group = group.or_insert_with(|| Group { filter: Arc::clone(filter), members: HashMap::new() });
+        group.members.insert(number, Arc::clone(queue));
+    }
+
+    pub(super) fn leave(&mut self, number: u64, filter: &Filter) {
+        let key = filter.canonical();
+        if let Some(group) = self.groups.get_mut(&key) {
+            group.members.remove(&number);
+            if group.members.is_empty() {
+                self.groups.remove(&key);
+            }
+        }
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.groups.values().flat_map(|group| group.members.values())
+    }
+
+    /// How many want its events.
+    pub(super) fn listeners(&self) -> usize {
+        self.watchers + self.groups.values().map(|group| group.members.len()).sum::<usize>()
+    }
+
+    /// Whether one more event would reach somebody without costing everybody an older one.
+    pub(super) fn has_room(&self) -> bool {
+        self.queues().next().is_none() || self.queues().any(|queue| queue.has_room())
+    }
+
+    pub(super) fn notice(&self, notice: &Notice) {
+        self.queues().for_each(|queue| queue.notice(notice.clone()));
+    }
+
+    pub(super) fn end(&self, why: &Arc<str>) {
+        self.queues().for_each(|queue| queue.end(why));
+    }
+
+    pub(super) fn retained(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.retained.iter()
+    }
+
+    pub(super) fn retained_bytes(&self) -> usize {
+        self.retained_bytes
+    }
+
+    /// The newest event that it keeps.
+    pub(super) fn newest(&self) -> u64 {
+        self.retained.back().map_or(self.floor, |event| event.id)
+    }
+
+    /// The oldest event that it keeps.
+    pub(super) fn oldest(&self) -> u64 {
+        self.retained.front().map_or(u64::MAX, |event| event.id)
+    }
+
+    /// Forgets the oldest event.
+    pub(super) fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.retained.pop_front() {
+            self.retained_bytes -= oldest.size_bytes();
+            self.floor = oldest.id;
+        }
+    }
+}

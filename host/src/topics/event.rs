@@ -1,0 +1,89 @@
+//! One event, as it is published and as subscribers see it. What many subscribers need of it is made once.
+
+use bytes::Bytes;
+use serde_json::Value;
+use std::sync::{Arc, OnceLock};
+
+/// An event that has not been published yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewEvent {
+    /// A JSON object as text, checked by whoever made this.
+    pub data: String,
+    /// Where it came from.
+    pub source: Option<String>,
+    /// How serious it is.
+    pub severity: Option<String>,
+    /// What kind of event it is.
+    pub kind: Option<String>,
+}
+
+/// An event that was published.
+#[derive(Debug)]
+pub struct Event {
+    /// Grows from event to event of the tenant, across restarts too; below 2^53.
+    pub id: u64,
+    /// `<plugin>/<topic>`.
+    pub topic: Arc<str>,
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    /// What was published.
+    pub new: NewEvent,
+    data: OnceLock<Value>,
+    json: OnceLock<Bytes>,
+}
+
+impl Event {
+    /// An event as it was published.
+    #[must_use]
+    pub fn new(id: u64, topic: Arc<str>, time_ms: u64, new: NewEvent) -> Self {
+        Self { id, topic, time_ms, new, data: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    /// What it takes in queues and in the memory of its topic.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.new.data.len() + self.topic.len() + text(&self.new.source) + text(&self.new.severity) + text(&self.new.kind)
+    }
+
+    /// Its data, parsed when it is first looked at.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        self.data.get_or_init(|| serde_json::from_str(&self.new.data).unwrap_or_default())
+    }
+
+    /// The event as subscribers see it: one JSON object on one line.
+    #[must_use]
+    pub fn json(&self) -> &Bytes {
+        self.json.get_or_init(|| self.render().into())
+    }
+
+    fn render(&self) -> String {
+        let time = i64::try_from(self.time_ms).ok().and_then(|time_ms| jiff::Timestamp::from_millisecond(time_ms).ok()).unwrap_or_default();
+        let mut out = format!(r#"{{"id":{},"topic":{},"time":"{time}""#, self.id, Value::from(&*self.topic));
+        for (name, text) in [("source", &self.new.source), ("severity", &self.new.severity), ("type", &self.new.kind)] {
+            if let Some(text) = text {
+                out.push_str(&format!(",\"{name}\":{}", Value::from(text.as_str())));
+            }
+        }
+        // Line breaks may stand between the parts of a guest's JSON, and would end a line of an event stream.
+        out.push_str(",\"data\":");
+        out.extend(self.new.data.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+        out.push('}');
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        let new = NewEvent { data: "{\n \"a\": \"b\\n\"\r}".to_owned(), severity: Some("high\"".to_owned()), ..NewEvent::default() };
+        let event = Event::new(7, "logs/lines".into(), 1_700_000_000_123, new);
+        let expected = r#"{"id":7,"topic":"logs/lines","time":"2023-11-14T22:13:20.123Z","severity":"high\"","data":{  "a": "b\n" }}"#;
+        assert_eq!(std::str::from_utf8(event.json()).unwrap(), expected);
+        assert!(serde_json::from_slice::<Value>(event.json()).is_ok());
+    }
+}

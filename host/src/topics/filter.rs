@@ -1,0 +1,192 @@
+//! What of a topic a subscriber wants: looked at by the host, before an event leaves it, and compiled once for all who want the same.
+//!
+//! A filter is a JSON object; all of its members have to hold. `source`, `severity` and `event_types` look at the event itself, or at the
+//! member of that name of its data (`type` for `event_types`) when the event has none. `pattern` is a regular expression that has to be
+//! found in one of the texts of the data. Every other member is a path into the data: `a.b.0`, or a JSON Pointer (RFC 6901) such as
+//! `/a/b/0`. A value is what has to stand there; a list has what may stand there.
+
+use super::event::Event;
+use crate::limits::Limits;
+use regex::{Regex, RegexBuilder};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// A filter that is ready to look at events.
+#[derive(Debug)]
+pub struct Filter {
+    canonical: Arc<str>,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug)]
+struct Condition {
+    looks_at: LooksAt,
+    test: Test,
+}
+
+#[derive(Debug)]
+enum LooksAt {
+    Source,
+    Severity,
+    Kind,
+    Path(Vec<String>),
+    Texts,
+}
+
+#[derive(Debug)]
+enum Test {
+    OneOf(Vec<Value>),
+    Pattern(Regex),
+}
+
+/// Why a filter is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the filter {key:?}: {why}")]
+pub struct FilterError {
+    /// The member that is wrong.
+    pub key: String,
+    /// What is wrong with it, and what to write.
+    pub why: String,
+}
+
+impl Filter {
+    /// Lets everything through.
+    #[must_use]
+    pub fn all() -> Arc<Self> {
+        Arc::new(Self { canonical: Arc::from("{}"), conditions: Vec::new() })
+    }
+
+    /// Reads and compiles a filter.
+    pub fn parse(members: &Map<String, Value>, limits: &Limits) -> Result<Arc<Self>, FilterError> {
+        let refused = |key: &str, why: String| FilterError { key: key.chars().take(64).collect(), why };
+        if members.len() > limits.filter_members_max {
+            return Err(refused("", format!("there are more than {} (filter_members_max)", limits.filter_members_max)));
+        }
+        let condition = |(key, value): (&String, &Value)| condition(key, value, limits).map_err(|why| refused(key, why));
+        let conditions = members.iter().map(condition).collect::<Result<_, _>>()?;
+        // Members are sorted by serde_json's map, and values within a list by us, so that the same filter has one text.
+        let sorted = members.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+        Ok(Arc::new(Self { canonical: Value::Object(sorted).to_string().into(), conditions }))
+    }
+
+    /// The filter as JSON text, the same for filters that want the same.
+    #[must_use]
+    pub fn canonical(&self) -> Arc<str> {
+        Arc::clone(&self.canonical)
+    }
+
+    /// Whether a subscriber wants this event.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(event))
+    }
+}
+
+impl Condition {
+    fn holds(&self, event: &Event) -> bool {
+        let member = |own: &Option<String>, name: &str| match own {
+            Some(text) => self.test.takes_text(text),
+            None => event.data().get(name).is_some_and(|value| self.test.takes(value)),
+        };
+        match &self.looks_at {
+            LooksAt::Source => member(&event.new.source, "source"),
+            LooksAt::Severity => member(&event.new.severity, "severity"),
+            LooksAt::Kind => member(&event.new.kind, "type"),
+            LooksAt::Path(path) => at(event.data(), path).is_some_and(|value| self.test.takes(value)),
+            LooksAt::Texts => any_text(event.data(), &|text| self.test.takes_text(text)),
+        }
+    }
+}
+
+impl Test {
+    fn takes(&self, value: &Value) -> bool {
+        match self {
+            Self::OneOf(values) => values.contains(value),
+            Self::Pattern(_) => value.as_str().is_some_and(|text| self.takes_text(text)),
+        }
+    }
+
+    fn takes_text(&self, text: &str) -> bool {
+        match self {
+            Self::OneOf(values) => values.iter().any(|value| value == text),
+            Self::Pattern(pattern) => pattern.is_match(text),
+        }
+    }
+}
+
+fn condition(key: &str, value: &Value, limits: &Limits) -> Result<Condition, String> {
+    if key == "pattern" {
+        let text = value.as_str().ok_or("a pattern is a text")?;
+        return Ok(Condition { looks_at: LooksAt::Texts, test: Test::Pattern(pattern(text, limits)?) });
+    }
+    let values = match value {
+        Value::Array(values) => values.clone(),
+        value => vec![value.clone()],
+    };
+    if values.is_empty() || values.len() > limits.filter_values_max {
+        return Err(format!("a list has 1 to {} values (filter_values_max)", limits.filter_values_max));
+    }
+    if values.iter().any(|value| value.is_array() || value.is_object()) {
+        return Err("values are texts, numbers, booleans or null".to_owned());
+    }
+    let looks_at = match key {
+        "source" => LooksAt::Source,
+        "severity" => LooksAt::Severity,
+        "event_types" => LooksAt::Kind,
+        path => LooksAt::Path(parse_path(path)?),
+    };
+    Ok(Condition { looks_at, test: Test::OneOf(values) })
+}
+
+/// Matching is linear in the text whatever the expression is; its size is bounded too.
+fn pattern(text: &str, limits: &Limits) -> Result<Regex, String> {
+    if text.len() > limits.filter_pattern_bytes_max {
+        return Err(format!("it is longer than {} bytes (filter_pattern_bytes_max)", limits.filter_pattern_bytes_max));
+    }
+    let mut builder = RegexBuilder::new(text);
+    builder.size_limit(limits.filter_compiled_bytes_max).dfa_size_limit(limits.filter_compiled_bytes_max).nest_limit(32);
+    builder.build().map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => "it is too complex: use fewer or smaller repetitions".to_owned(),
+        error => format!("it is not a regular expression that is found in linear time: {error}"),
+    })
+}
+
+fn parse_path(text: &str) -> Result<Vec<String>, String> {
+    let parts: Vec<String> = match text.strip_prefix('/') {
+        Some(pointer) => pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect(),
+        None => text.strip_prefix("$.").unwrap_or(text).split('.').map(str::to_owned).collect(),
+    };
+    let too_deep = parts.len() > 16 || text.len() > 256;
+    if too_deep || (!text.starts_with('/') && parts.iter().any(String::is_empty)) {
+        return Err("a path is up to 16 names joined by dots, or a JSON Pointer".to_owned());
+    }
+    Ok(parts)
+}
+
+fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, part| match value {
+        Value::Object(members) => members.get(part),
+        Value::Array(values) => values.get(part.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+fn any_text(value: &Value, takes: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => takes(text),
+        Value::Array(values) => values.iter().any(|value| any_text(value, takes)),
+        Value::Object(members) => members.values().any(|value| any_text(value, takes)),
+        _ => false,
+    }
+}
+
+fn sorted(value: &Value) -> Value {
+    let Value::Array(values) = value else { return value.clone() };
+    let mut texts: Vec<_> = values.iter().map(|value| (value.to_string(), value.clone())).collect();
+    texts.sort_by(|a, b| a.0.cmp(&b.0));
+    texts.dedup_by(|a, b| a.0 == b.0);
+    match <[_; 1]>::try_from(texts) {
+        Ok([(_, value)]) => value,
+        Err(texts) => Value::Array(texts.into_iter().map(|(_, value)| value).collect()),
+    }
+}

@@ -10,10 +10,12 @@ mod error;
 mod exchange;
 mod listen;
 mod params;
+mod perform;
 mod plain;
 mod rounds;
 mod seal;
 mod task;
+mod tied;
 
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
@@ -154,7 +156,7 @@ impl Dispatch {
             ask: Arc::new(ask),
         };
         let ended = match mode {
-            Mode::InPlace => self.run(&handling).await,
+            Mode::InPlace => self.perform(&handling, &tool, operation).await,
             Mode::MayBecomeTask => match self.run_or_become_task(&handling, &tool).await? {
                 task::Began::Ended(ended) => Ok(ended),
                 task::Began::Task(handle) => return Ok(encode::with_members(request.id, "task", &handle)),

@@ -239,7 +239,7 @@ impl Dispatch {
             name: &call.name,
             ask: Arc::new(ask),
         };
-        match self.run(&handling).await? {
+        match self.perform(&handling, tool, operation).await? {
             Ended::Done(Done::Reply(reply), reference) => {
                 let output_bytes_max = tool.binding.limits.output_bytes_max;
                 let failed = |error| PlainError::Call(failed(&tool.binding, &error, reference));

@@ -1,6 +1,6 @@
 import type { Credentials } from './auth.ts';
 import type { Clock } from './clock.ts';
-import { CofferdamError, textOf } from './errors.ts';
+import { CofferdamError, textOf, type ErrorCode } from './errors.ts';
 import { parseRetryAfter } from './retry.ts';
 
 /** Requests to the host: with credentials, and with errors that say what may be tried again. */
@@ -57,20 +57,36 @@ export class Http {
     }
 }
 
-/** What a refusal of the host's is as an error. Problem details and JSON-RPC errors are JSON; gateways between answer with pages. */
+/** The problems that a handler tells of, which was run then: nothing of them is a refusal of the host's to begin. */
+const HANDLERS_OWN = /^urn:cofferdam:problem:(?:failed|unavailable|denied|not-found)$/;
+
+/** A problem as the host tells it: RFC 9457 on the plain interface, a JSON-RPC error on the other one. */
+export interface Problem {
+    type?: string;
+    title?: string;
+    detail?: string;
+    status?: number;
+    error?: { message?: string };
+}
+
+/** What a refusal of the host's is as an error. Gateways between answer with pages. */
 export async function refusal(response: Response, code?: 'busy' | 'unreachable', retryAfterMs?: number): Promise<CofferdamError> {
     const { status } = response;
     const text = await response.text().catch(() => '');
-    const details: unknown = isJson(response) ? parsed(text) : undefined;
-    const { detail, title, error } = (details ?? {}) as { detail?: string; title?: string; error?: { message?: string } };
-    const why = detail ?? error?.message ?? title ?? (text.slice(0, 200).trim() || response.statusText);
-    return new CofferdamError(code ?? codeOf(status), `the host answered ${status}: ${why}`, { status, retryAfterMs, details });
+    const problem = isJson(response) ? (parsed(text) as Problem | undefined) : undefined;
+    return problemError({ detail: text.slice(0, 200).trim() || response.statusText, ...problem, status }, problem, code, retryAfterMs);
 }
 
-export function codeOf(status: number): 'unauthorized' | 'failed' | 'refused' {
+export function problemError(problem: Problem, details: unknown, code?: ErrorCode, retryAfterMs?: number): CofferdamError {
+    const { status = 400, type = '', title, detail, error } = problem;
+    const known = HANDLERS_OWN.test(type) ? 'failed' : (code ?? codeOf(status));
+    return new CofferdamError(known, `the host answered ${status}: ${error?.message ?? detail ?? title}`, { status, retryAfterMs, details });
+}
+
+export function codeOf(status: number): ErrorCode {
+    if (status === 429 || status === 503) return 'busy';
     if (status === 401 || status === 403) return 'unauthorized';
-    // 422: the handler was run, and says that it failed.
-    return status >= 500 || status === 422 ? 'failed' : 'refused';
+    return status >= 500 ? 'failed' : 'refused';
 }
 
 function isJson(response: Response): boolean {

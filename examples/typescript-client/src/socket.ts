@@ -1,6 +1,6 @@
 import { CofferdamError } from './errors.ts';
 import type { TopicEvent } from './events.ts';
-import { codeOf, type Http } from './http.ts';
+import { problemError, type Http, type Problem } from './http.ts';
 import { reasonOf } from './sse.ts';
 import { Silence, type Filters, type Message, type Notice, type Source } from './subscription.ts';
 
@@ -15,7 +15,7 @@ interface Frame {
     type: string;
     event?: TopicEvent;
     missed?: number;
-    [member: string]: unknown;
+    problem?: Problem;
 }
 
 /** Events over a WebSocket of their own. Pages in browsers can send no header fields with one, hence no credentials either. */
@@ -30,7 +30,7 @@ export function socketSource(http: Http, mcpUrl: string, topic: string, filters:
             const silence = new Silence(openMaxMs);
             silence.signal.addEventListener('abort', () => frames.fail(silence.signal.reason));
             await silence.during(frames.opened);
-            socket.send(JSON.stringify({ type: 'subscribe', id: 1, topic, filters, after }));
+            socket.send(JSON.stringify({ type: 'subscribe', id: '1', topic, filters, after }));
             for (;;) {
                 const frame = await frames.next();
                 if (frame) yield* messageOf(frame);
@@ -63,15 +63,8 @@ function* messageOf(frame: Frame): Generator<Message> {
         case 'ended':
             return yield { kind: 'ended', reason: reasonOf(frame) };
         case 'error':
-            throw errorOf(frame);
+            throw problemError(frame.problem ?? {}, frame.problem);
     }
-}
-
-/** An error frame as an error. */
-function errorOf(frame: Frame): CofferdamError {
-    const { status, title, detail } = frame as { status?: number; title?: string; detail?: string };
-    const code = status === 429 || status === 503 ? 'busy' : codeOf(status ?? 400);
-    return new CofferdamError(code, `the host answered ${status}: ${detail ?? title}`, { status, details: frame });
 }
 
 /** The frames of a socket, one after the other, for one reader. */

@@ -36,7 +36,7 @@ guests: host  ## Build the guests that the tests and benchmarks run
 	target/release/wat echo-bare $(GUEST_OUT)/echo-bare.wasm
 
 .PHONY: test
-test: lint host plugins guests sdk-test clients conformance  ## Everything that CI runs
+test: lint host plugins guests sdk-test clients conformance examples  ## Everything that CI runs
 	$(CARGO) test --release --workspace
 	tests/clients/run.sh
 
@@ -55,6 +55,10 @@ sdk-test:  ## The guest SDK's own tests, and those of the guests, on this machin
 .PHONY: clients
 clients:  ## Install the official clients that the tests run
 	tests/clients/install.sh
+
+.PHONY: examples
+examples: host plugins clients  ## Install the examples in TypeScript and run their tests
+	tests/examples/run.sh
 
 .PHONY: conformance
 conformance: host guests  ## Install and run the official conformance suite

@@ -1,0 +1,10 @@
+export type { ApiKeyAuth, Auth, BearerAuth, ClientCredentialsAuth } from './auth.ts';
+export { CofferdamClient } from './client.ts';
+export type { Answer, CallOptions, ClientOptions, SubscribeOptions, UpdateOptions } from './client.ts';
+export type { Clock } from './clock.ts';
+export { CofferdamError } from './errors.ts';
+export type { ErrorCode } from './errors.ts';
+export type { ClientEvents, Status, TopicEvent } from './events.ts';
+export type { FallbackOptions } from './fallback.ts';
+export type { RetryOptions } from './retry.ts';
+export type { Filters } from './subscription.ts';

@@ -8,6 +8,7 @@ mod content;
 mod encode;
 mod error;
 mod exchange;
+mod feeds;
 mod listen;
 mod params;
 mod rounds;
@@ -17,6 +18,7 @@ mod task;
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
+pub use feeds::{Feeds, Guests};
 pub use listen::{Filter, Listen};
 
 use crate::auth::Principal;

@@ -34,6 +34,8 @@ pub(super) struct Channel {
     groups: HashMap<Arc<str>, Group>,
     /// Others that want the source to run, and get no events.
     pub(super) watchers: usize,
+    /// Whether its feed was told to run.
+    pub(super) running: bool,
 }
 
 impl Channel {
@@ -48,6 +50,7 @@ impl Channel {
             floor,
             groups: HashMap::new(),
             watchers: 0,
+            running: false,
         }
     }
 
@@ -120,8 +123,11 @@ impl Channel {
         self.queues().for_each(|queue| queue.notice(notice.clone()));
     }
 
-    pub(super) fn end(&self, why: &Arc<str>) {
+    /// Its subscribers get no more, so they count no more: whoever comes now is the first.
+    pub(super) fn end(&mut self, why: &Arc<str>) {
         self.queues().for_each(|queue| queue.end(why));
+        self.groups.clear();
+        self.running = false;
     }
 
     pub(super) fn retained(&self) -> impl Iterator<Item = &Arc<Event>> {

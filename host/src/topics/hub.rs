@@ -169,8 +169,8 @@ impl Topics {
     }
 
     /// What a plugin offers from now on. Topics that it had and has no more end.
-    pub fn declare(&self, tenant: &TenantId, plugin: &PluginName, declared: Vec<Declared>) {
-        let (limits, tenant) = (&self.limits, self.tenant(tenant));
+    pub fn declare(&self, id: &TenantId, plugin: &PluginName, declared: Vec<Declared>) {
+        let (limits, tenant) = (&self.limits, self.tenant(id));
         let mut tenant = lock(&tenant);
         let entry = tenant.plugins.entry(plugin.clone());
         let of = entry.or_insert_with(|| Plugin { declared: Vec::new(), channels: HashMap::new(), rate: rate(limits) });
@@ -178,7 +178,9 @@ impl Topics {
         let why: Arc<str> = "the topic is not offered any more".into();
         of.channels.retain(|name, channels| {
             let found = of.declared.iter().find(|declared| declared.pattern.matches(name));
-            for channel in channels.values_mut() {
+            for (filters, channel) in channels.iter_mut() {
+                let key = || FeedKey { tenant: id.clone(), plugin: plugin.clone(), topic: Arc::clone(name), filters: Arc::clone(filters) };
+                self.run_feed(channel, found.is_some_and(|declared| declared.feed) && channel.listeners() > 0, key);
                 match found {
                     Some(declared) => channel.redeclare(declared.overflow, declared.retained_max.min(limits.topic_retained_max)),
                     None => channel.end(&why),
@@ -186,6 +188,18 @@ impl Topics {
             }
             found.is_some()
         });
+    }
+
+    /// Starts or stops the feed of a channel, unless it is as wanted.
+    fn run_feed(&self, channel: &mut Channel, wanted: bool, key: impl FnOnce() -> FeedKey) {
+        if std::mem::replace(&mut channel.running, wanted) == wanted {
+            return;
+        }
+        match self.runner.get() {
+            Some(runner) if wanted => runner.start(&key()),
+            Some(runner) => runner.stop(&key()),
+            None => {}
+        }
     }
 
     /// Publishes an event of a plugin. Nobody is waited for. Returns the event's id.
@@ -288,22 +302,18 @@ impl Topics {
                 .get_mut(&key.plugin)
                 .and_then(|of| of.channel(&key.plugin, &key.topic, Arc::clone(&key.filters), &declared, limits, floor));
             let Some(channel) = channel else {
-                tenant.leave(number, filter, &joined, self.runner.get());
+                tenant.leave(number, filter, &joined, self);
                 return Err(SubscribeError::TooManyTopics(limits.topics_live_max));
             };
-            let first = channel.listeners() == 0;
             channel.join(number, filter, &queue, after);
-            if first
-                && declared.feed
-                && let Some(runner) = self.runner.get()
-            {
-                runner.start(&key);
-            }
+            self.run_feed(channel, declared.feed, || key.clone());
             joined.push(key);
         }
         tenant.subscriptions += 1;
         *tenant.by_subject.entry(subscriber.subject.to_owned()).or_insert(0) += 1;
         drop(tenant);
+        // There is room in its queue, if nowhere else.
+        self.room.notify_waiters();
         let subject = subscriber.subject.to_owned();
         Ok(Subscription { topics: Arc::clone(self), tenant: shared, subject, number, filter: Arc::clone(filter), joined, queue })
     }
@@ -330,14 +340,8 @@ impl Topics {
         let declared = of.declared.iter().find(|declared| declared.pattern.matches(topic))?.clone();
         let key = FeedKey { tenant: tenant.clone(), plugin: plugin.clone(), topic: topic.into(), filters: Arc::from(EVERYTHING) };
         let channel = of.channel(plugin, topic, Arc::clone(&key.filters), &declared, &self.limits, floor)?;
-        let first = channel.listeners() == 0;
         channel.watchers += 1;
-        if first
-            && declared.feed
-            && let Some(runner) = self.runner.get()
-        {
-            runner.start(&key);
-        }
+        self.run_feed(channel, declared.feed, || key.clone());
         drop(locked);
         Some(Watching { topics: Arc::clone(self), tenant: shared, key })
     }
@@ -354,8 +358,8 @@ impl Topics {
     /// Ends the subscriptions to a feed, which will have no more events.
     pub fn end(&self, key: &FeedKey, why: &str) {
         let tenant = self.tenant(&key.tenant);
-        let tenant = lock(&tenant);
-        if let Some(channel) = tenant.channel(key) {
+        let mut tenant = lock(&tenant);
+        if let Some(channel) = tenant.channel_mut(key) {
             channel.end(&why.into());
         }
     }
@@ -467,25 +471,27 @@ impl Tenant {
         self.plugins.get(&key.plugin)?.channels.get(&key.topic)?.get(&key.filters)
     }
 
-    fn leave(&mut self, number: u64, filter: &Filter, joined: &[FeedKey], runner: Option<&Arc<dyn FeedRunner>>) {
+    fn channel_mut(&mut self, key: &FeedKey) -> Option<&mut Channel> {
+        self.plugins.get_mut(&key.plugin)?.channels.get_mut(&key.topic)?.get_mut(&key.filters)
+    }
+
+    fn leave(&mut self, number: u64, filter: &Filter, joined: &[FeedKey], topics: &Topics) {
         for key in joined {
-            self.change(key, runner, |channel| channel.leave(number, filter));
+            self.change(key, topics, |channel| channel.leave(number, filter));
         }
     }
 
     /// After a listener has gone: without listeners a feed stops, and a channel that keeps nothing is not needed.
-    fn change(&mut self, key: &FeedKey, runner: Option<&Arc<dyn FeedRunner>>, change: impl FnOnce(&mut Channel)) {
-        let Some(of) = self.plugins.get_mut(&key.plugin) else { return };
-        let feed = of.declared.iter().any(|declared| declared.feed && declared.pattern.matches(&key.topic));
-        let Some(channel) = of.channels.get_mut(&key.topic).and_then(|channels| channels.get_mut(&key.filters)) else { return };
+    fn change(&mut self, key: &FeedKey, topics: &Topics, change: impl FnOnce(&mut Channel)) {
+        let Some(channel) = self.channel_mut(key) else { return };
         change(channel);
         if channel.listeners() > 0 {
             return;
         }
-        if feed && let Some(runner) = runner {
-            runner.stop(key);
-        }
-        if channel.retained_bytes() == 0 {
+        topics.run_feed(channel, false, || key.clone());
+        if channel.retained_bytes() == 0
+            && let Some(of) = self.plugins.get_mut(&key.plugin)
+        {
             of.remove(&key.topic, &key.filters);
         }
     }
@@ -528,7 +534,7 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut tenant = lock(&self.tenant);
-        tenant.leave(self.number, &self.filter, &self.joined, self.topics.runner.get());
+        tenant.leave(self.number, &self.filter, &self.joined, &self.topics);
         tenant.subscriptions -= 1;
         let left = tenant.by_subject.get_mut(&self.subject).map(|count| {
             *count -= 1;
@@ -552,6 +558,6 @@ pub struct Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         let mut tenant = lock(&self.tenant);
-        tenant.change(&self.key, self.topics.runner.get(), |channel| channel.watchers = channel.watchers.saturating_sub(1));
+        tenant.change(&self.key, &self.topics, |channel| channel.watchers = channel.watchers.saturating_sub(1));
     }
 }

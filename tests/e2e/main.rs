@@ -9,6 +9,7 @@ mod connections;
 mod cors;
 mod documents;
 mod drain;
+mod feeds;
 mod files;
 mod guest_log;
 mod hostile;

@@ -174,12 +174,8 @@ mod tests {
     #[test]
     fn events_are_checked() {
         let limits = Limits { feed_events_max: 3, event_bytes_max: 20, ..Limits::default() };
-        let event = |data: &str, kind: Option<&str>| Event {
-            data: data.to_owned(),
-            source: None,
-            severity: None,
-            kind: kind.map(str::to_owned),
-        };
+        let event =
+            |data: &str, kind: Option<&str>| Event { data: data.to_owned(), source: None, severity: None, kind: kind.map(str::to_owned) };
         let good = check(vec![event("{\"a\": 1}", Some("tick"))], None, &limits).unwrap();
         assert_eq!(good, [NewEvent { data: "{\"a\": 1}".to_owned(), kind: Some("tick".to_owned()), ..NewEvent::default() }]);
         for (events, expected) in [

@@ -144,12 +144,12 @@ fn stage(opens: &[Open], always: Open) -> Stage {
 }
 
 fn declare(topics: &Arc<Topics>, plugin: &str, names: &[&str]) {
-    let declared = |name: &&str| Declared {
-        pattern: TopicPattern::parse(name).unwrap(),
-        retained_max: 0,
-        overflow: Overflow::DropOldest,
-        feed: true,
-    };
+    declare_with(topics, plugin, names, true);
+}
+
+fn declare_with(topics: &Arc<Topics>, plugin: &str, names: &[&str], feed: bool) {
+    let declared =
+        |name: &&str| Declared { pattern: TopicPattern::parse(name).unwrap(), retained_max: 0, overflow: Overflow::DropOldest, feed };
     topics.declare(&TenantId::local(), &PluginName::parse(plugin).unwrap(), names.iter().map(declared).collect());
 }
 
@@ -201,12 +201,12 @@ async fn a_feed_that_fails_is_started_later_each_time_and_its_subscribers_are_to
 #[tokio::test(start_paused = true)]
 async fn panics_of_ours_and_failures_later_on_count_too_until_it_has_worked_for_a_while() {
     let long = Ask::After(Duration::from_millis(800), 1);
-    let opens =
-        [Open::Panics, Open::Runs(vec![Ask::Events(1)]), Open::Runs(vec![long]), Open::Runs(vec![Ask::Events(1), Ask::Forever])];
+    let opens = [Open::Panics, Open::Runs(vec![Ask::Events(1)]), Open::Runs(vec![long]), Open::Runs(vec![Ask::Events(1), Ask::Forever])];
     let stage = stage(&opens, Open::Fails);
     let subscription = stage.subscribe("one", "{}");
     // A notice gives way to a newer one, and stands behind events.
-    let expected = ["one/lines in 100", "event", "one/lines in 200", "one/lines again", "event", "one/lines in 100", "event", "one/lines again"];
+    let expected =
+        ["one/lines in 100", "event", "one/lines in 200", "one/lines again", "event", "one/lines in 100", "event", "one/lines again"];
     assert_eq!(words(&subscription, expected.len()).await, expected);
 }
 
@@ -325,6 +325,21 @@ async fn a_topic_that_is_not_offered_any_more_ends() {
     let _again = stage.subscribe("one", "{}");
     stage.settle().await;
     assert_eq!((stage.feeds.count(), stage.script.opened()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_gets_a_feed_has_it_for_those_who_listen_already() {
+    let stage = stage(&[], Open::Runs(vec![Ask::Events(1), Ask::Forever]));
+    declare_with(&stage.topics, "one", &["lines"], false);
+    let subscription = stage.subscribe("one", "{}");
+    stage.settle().await;
+    assert_eq!(stage.feeds.count(), 0);
+    declare(&stage.topics, "one", &["lines"]);
+    assert_eq!(words(&subscription, 1).await, ["event"]);
+    declare_with(&stage.topics, "one", &["lines"], false);
+    stage.settle().await;
+    assert_eq!((stage.feeds.count(), stage.script.opened()), (0, 1));
+    drop(subscription);
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,7 +101,7 @@ fn trap() -> ! {
 fn burn(ms: f64) {
     let began = host::now_ms();
     while host::now_ms() - began < ms {
-        for n in 0..50_000 {
+        for n in 0..200_000 {
             black_box(n);
         }
     }

@@ -57,7 +57,6 @@ mod outcomes {
         Other,
         IsError,
         Trap,
-        BadReply,
         ForEver,
         Asleep,
     }
@@ -82,7 +81,6 @@ mod outcomes {
             Way::IsError => Ok(Reply::error(text).text("and more of it")),
             #[expect(clippy::panic, reason = "the trap")]
             Way::Trap => panic!("the password is hunter2"),
-            Way::BadReply => Reply::new().text("x").structured(&RawJson::from(String::from("{"))),
             Way::ForEver => loop {
                 core::hint::black_box(0);
             },

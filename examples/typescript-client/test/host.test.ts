@@ -60,7 +60,7 @@ test('data can be checked by a schema before the handler sees it', async () => {
     const execute = (sql: string) => here.client.update<{ rows_affected: number }>('database_execute', { sql }, { validation });
     assert.equal((await execute("UPDATE products SET stock = 7 WHERE sku = 'P0002'")).result.rows_affected, 1);
     await assert.rejects(execute('DELETE FROM products'), failsWith('refused', /sql|pattern/));
-    await assert.rejects(execute('UPDATE nosuch SET a = 1'), failsWith('failed', /no such table/));
+    await assert.rejects(execute('UPDATE nosuch SET a = 1'), failsWith('refused', /no such table/));
     // A refusal to begin is waited out, whatever else happens is not.
     here.gateway.mishaps = [{ status: 503 }, { status: 429 }];
     await execute('UPDATE products SET stock = 7 WHERE 0');

@@ -125,7 +125,8 @@ export class CofferdamClient extends Events {
 
     /**
      * The events of a topic, `<plugin>/<topic>`, from when the first one is asked for until the iterator is left, the signal is aborted, or
-     * the topic is gone. Lost connections are made anew, and go on after the last event; what is missing all the same is told by `error`.
+     * the topic is gone. A lost connection is made anew for as long as it takes, and goes on after the last event; what is missing all the
+     * same is told by `error`. One that was never made is given up as a call is.
      */
     subscribe(topic: string, options: SubscribeOptions = {}): AsyncGenerator<TopicEvent, void, undefined> {
         const { filters, after } = options;
@@ -137,7 +138,7 @@ export class CofferdamClient extends Events {
         return kept(source, {
             after,
             signal: this.#until(options.signal),
-            options: { ...this.#retry, attemptsMax: Infinity },
+            options: this.#retry,
             clock: this.#clock,
             onEvent: (event) => this.emit('data-update', event),
             onError: (error) => this.emit('error', error),

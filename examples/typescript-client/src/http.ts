@@ -67,6 +67,8 @@ export interface Problem {
     detail?: string;
     status?: number;
     error?: { message?: string };
+    /** What is wrong with which part of the request. */
+    errors?: { path?: string; message?: string }[];
 }
 
 /** What a refusal of the host's is as an error. Gateways between answer with pages. */
@@ -78,9 +80,10 @@ export async function refusal(response: Response, code?: 'busy' | 'unreachable',
 }
 
 export function problemError(problem: Problem, details: unknown, code?: ErrorCode, retryAfterMs?: number): CofferdamError {
-    const { status = 400, type = '', title, detail, error } = problem;
+    const { status = 400, type = '', title, detail, error, errors = [] } = problem;
+    const parts = errors.slice(0, 5).map(({ path, message }) => `\n${path ?? ''}: ${message ?? ''}`);
     const known = HANDLERS_OWN.test(type) ? 'failed' : (code ?? codeOf(status));
-    return new CofferdamError(known, `the host answered ${status}: ${error?.message ?? detail ?? title}`, { status, retryAfterMs, details });
+    return new CofferdamError(known, `the host answered ${status}: ${error?.message ?? detail ?? title}${parts.join('')}`, { status, retryAfterMs, details });
 }
 
 export function codeOf(status: number): ErrorCode {

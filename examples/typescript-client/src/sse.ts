@@ -19,9 +19,9 @@ export function sseSource(http: Http, mcpUrl: string, topic: string, filters: Fi
     return async function* (after, signal) {
         const silence = new Silence(silenceMaxMs);
         const gone = AbortSignal.any([signal, silence.signal]);
-        const headers: Record<string, string> = { accept: 'text/event-stream', 'cache-control': 'no-store' };
+        const headers: Record<string, string> = { accept: 'text/event-stream' };
         if (after !== undefined) headers['last-event-id'] = String(after);
-        const response = await silence.during(http.send(url, { headers, signal: gone }));
+        const response = await silence.during(http.send(url, { headers, cache: 'no-store', signal: gone }));
         if (!response.ok || !response.body) throw await refusal(response);
         yield { kind: 'open' };
 

@@ -92,7 +92,9 @@ export async function* kept(source: Source, how: Keeping): AsyncGenerator<TopicE
                 // A host that takes connections only to close them is not one that works.
                 if (clock.now() - openedMs > options.ceilingMs) failures = 0;
                 failures++;
-                if (failures >= options.attemptsMax || !worthAnother(error, true, options)) throw error;
+                // Where there was a host once, there will be one again.
+                const attemptsMax = opened ? Infinity : options.attemptsMax;
+                if (failures >= attemptsMax || !worthAnother(error, true, options)) throw error;
                 if (failures === 1) how.onError(error);
                 how.onStatus('reconnecting', error.message);
                 await clock.sleep(backoffMs(failures, error.retryAfterMs, options), signal).catch(() => {});

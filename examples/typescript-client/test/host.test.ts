@@ -54,6 +54,25 @@ test('queries and updates are answered', async () => {
     await assert.rejects(client.query('database_query', COUNT), failsWith('closed', /closed/));
 });
 
+test('data can be checked by a schema before the handler sees it', async () => {
+    await using here = await behindGateway();
+    const validation = { type: 'object', properties: { sql: { pattern: '^UPDATE ' } } };
+    const execute = (sql: string) => here.client.update<{ rows_affected: number }>('database_execute', { sql }, { validation });
+    assert.equal((await execute("UPDATE products SET stock = 7 WHERE sku = 'P0002'")).result.rows_affected, 1);
+    await assert.rejects(execute('DELETE FROM products'), failsWith('refused', /sql|pattern/));
+    await assert.rejects(execute('UPDATE nosuch SET a = 1'), failsWith('refused', /no such table/));
+    // A refusal to begin is waited out, whatever else happens is not.
+    here.gateway.mishaps = [{ status: 503 }, { status: 429 }];
+    await execute('UPDATE products SET stock = 7 WHERE 0');
+    assert.deepEqual(here.clock.slept, [100, 200]);
+    const unavailable = { type: 'urn:cofferdam:problem:unavailable', status: 503, detail: 'the database does not answer' };
+    const headers = { 'content-type': 'application/problem+json' };
+    here.gateway.mishaps = [{ status: 503, headers, body: JSON.stringify(unavailable) }];
+    await assert.rejects(execute('UPDATE products SET stock = 7 WHERE 0'), failsWith('failed', /does not answer/));
+    here.gateway.mishaps = ['reset'];
+    await assert.rejects(execute('UPDATE products SET stock = 7 WHERE 0'), failsWith('unreachable', /./));
+});
+
 test('failures say whose they are', async () => {
     const client = new CofferdamClient({ url: host.url });
     await assert.rejects(client.query('database_query', { sql: 'SELECT nosuch' }), failsWith('failed', /no such column/));

@@ -117,19 +117,26 @@ test('a refusal ends the subscription with what the host said', async () => {
 test('silence is a lost connection, comments are not silence', async () => {
     const comments: Answer = (outgoing) => {
         outgoing.writeHead(200, STREAM);
-        let left = 6;
-        const timer = setInterval(() => (left-- > 0 ? outgoing.write(':\n') : (clearInterval(timer), outgoing.write(event(1)))), 50);
+        let left = 15;
+        const timer = setInterval(() => (left-- > 0 ? outgoing.write(':\n') : (clearInterval(timer), outgoing.write(event(1)))), 100);
         outgoing.on('close', () => clearInterval(timer));
     };
-    const { ids, codes, errors } = await check([comments, writes(event(2))], 2, { silenceMaxMs: 200 });
+    const { ids, codes, errors } = await check([comments, writes(event(2))], 2, { silenceMaxMs: 1_000 });
     assert.deepEqual(ids, [1, 2]);
     assert.deepEqual(codes, ['unreachable']);
-    assert.match(errors[0]?.message ?? '', /nothing came from the host for 200 ms/);
+    assert.match(errors[0]?.message ?? '', /nothing came from the host for 1000 ms/);
 });
 
 test('a host that accepts only to close is not hammered', async () => {
     const { slept } = await check([...Array.from({ length: 6 }, () => thenEnds()), writes(event(1))], 1);
     assert.deepEqual(slept, [100, 200, 400, 800, 1_600, 3_200]);
+});
+
+test('a host that was never there is given up', async () => {
+    const { failure, slept, statuses } = await check(Array.from({ length: 4 }, () => ((outgoing) => outgoing.destroy()) as Answer), 1);
+    assert.equal((failure as CofferdamError).code, 'unreachable');
+    assert.deepEqual(slept, [100, 200, 400]);
+    assert.deepEqual(statuses, ['p/t connecting', 'p/t reconnecting', 'p/t disconnected']);
 });
 
 test('an aborted signal ends the iterator, also while it waits', async () => {

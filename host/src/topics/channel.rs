@@ -77,16 +77,8 @@ impl Channel {
         }
     }
 
-    /// A new subscriber. `after`: first what was retained since that event.
-    pub(super) fn join(&mut self, number: u64, filter: &Arc<Filter>, queue: &Arc<Queue>, after: Option<u64>) {
-        if let Some(after) = after {
-            if after < self.floor {
-                queue.lag();
-            }
-            for event in self.retained.iter().filter(|event| event.id > after && filter.matches(event)) {
-                queue.push(event, Overflow::DropOldest);
-            }
-        }
+    /// A new subscriber.
+    pub(super) fn join(&mut self, number: u64, filter: &Arc<Filter>, queue: &Arc<Queue>) {
         let group = self.groups.entry(filter.canonical());
         let group = group.or_insert_with(|| Group { filter: Arc::clone(filter), members: HashMap::new() });
         group.members.insert(number, Arc::clone(queue));
@@ -122,6 +114,17 @@ impl Channel {
 
     pub(super) fn end(&self, why: &Arc<str>) {
         self.queues().for_each(|queue| queue.end(why));
+    }
+
+    /// What was retained after an event, oldest first.
+    pub(super) fn retained_after(&self, after: u64) -> impl Iterator<Item = &Arc<Event>> {
+        let first = self.retained.partition_point(|event| event.id <= after);
+        self.retained.range(first..)
+    }
+
+    /// Whether events after this one are not retained any more.
+    pub(super) fn misses(&self, after: u64) -> bool {
+        after < self.floor
     }
 
     pub(super) fn retained(&self) -> impl Iterator<Item = &Arc<Event>> {

@@ -30,13 +30,14 @@ pub struct Event {
     pub new: NewEvent,
     data: OnceLock<Value>,
     json: OnceLock<Bytes>,
+    frame: OnceLock<Bytes>,
 }
 
 impl Event {
     /// An event as it was published.
     #[must_use]
     pub fn new(id: u64, topic: Arc<str>, time_ms: u64, new: NewEvent) -> Self {
-        Self { id, topic, time_ms, new, data: OnceLock::new(), json: OnceLock::new() }
+        Self { id, topic, time_ms, new, data: OnceLock::new(), json: OnceLock::new(), frame: OnceLock::new() }
     }
 
     /// What it takes in queues and in the memory of its topic.
@@ -56,6 +57,19 @@ impl Event {
     #[must_use]
     pub fn json(&self) -> &Bytes {
         self.json.get_or_init(|| self.render().into())
+    }
+
+    /// The event as one event of an event stream (HTML standard, server-sent events).
+    #[must_use]
+    pub fn frame(&self) -> &Bytes {
+        self.frame.get_or_init(|| {
+            let json = self.json();
+            let mut out = Vec::with_capacity(json.len() + 40);
+            out.extend_from_slice(format!("id: {}\ndata: ", self.id).as_bytes());
+            out.extend_from_slice(json);
+            out.extend_from_slice(b"\n\n");
+            out.into()
+        })
     }
 
     fn render(&self) -> String {
@@ -85,5 +99,6 @@ mod tests {
         let expected = r#"{"id":7,"topic":"logs/lines","time":"2023-11-14T22:13:20.123Z","severity":"high\"","data":{  "a": "b\n" }}"#;
         assert_eq!(std::str::from_utf8(event.json()).unwrap(), expected);
         assert!(serde_json::from_slice::<Value>(event.json()).is_ok());
+        assert_eq!(std::str::from_utf8(event.frame()).unwrap(), format!("id: 7\ndata: {expected}\n\n"));
     }
 }

@@ -6,7 +6,8 @@ use super::channel::{Channel, Overflow};
 use super::event::{Event, NewEvent};
 use super::filter::Filter;
 use super::name::{BadTopic, TopicPattern, check_topic, topic_uri};
-use super::queue::{Bounds, Delivery, Notice, Queue};
+use super::queue::{Bounds, Notice, Queue};
+use super::subscription::{Parts, Subscription};
 use crate::clock::Clock;
 use crate::ids::{PluginName, TenantId};
 use crate::limits::Limits;
@@ -14,7 +15,6 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
 /// A topic that a plugin offers.
@@ -112,18 +112,18 @@ pub struct Topics {
     clock: Clock,
     changes: Arc<Changes>,
     tenants: RwLock<HashMap<TenantId, Arc<Mutex<Tenant>>>>,
-    runner: OnceLock<Arc<dyn FeedRunner>>,
+    pub(super) runner: OnceLock<Arc<dyn FeedRunner>>,
     updated: Mutex<HashSet<(TenantId, Arc<str>)>>,
     any_updated: Notify,
-    room: Notify,
+    pub(super) room: Notify,
 }
 
-struct Tenant {
+pub(super) struct Tenant {
     last_id: u64,
     last_number: u64,
     plugins: HashMap<PluginName, Plugin>,
-    subscriptions: usize,
-    by_subject: HashMap<String, usize>,
+    pub(super) subscriptions: usize,
+    pub(super) by_subject: HashMap<String, usize>,
 }
 
 struct Plugin {
@@ -265,6 +265,9 @@ impl Topics {
         }
         let bounds = Bounds { events_max: limits.subscriber_events_max, bytes_max: limits.subscriber_bytes_max };
         let queue = Queue::new(bounds);
+        if after.is_some() {
+            queue.pause();
+        }
         let floor = tenant.last_id;
         // Everything is looked at before anything is joined.
         let mut places = Vec::with_capacity(wanted.len());
@@ -282,6 +285,7 @@ impl Topics {
         tenant.last_number += 1;
         let number = tenant.last_number;
         let mut joined: Vec<FeedKey> = Vec::with_capacity(places.len());
+        let has_feed = places.iter().any(|(_, declared)| declared.feed);
         for (key, declared) in places {
             let channel = tenant
                 .plugins
@@ -292,7 +296,7 @@ impl Topics {
                 return Err(SubscribeError::TooManyTopics(limits.topics_live_max));
             };
             let first = channel.listeners() == 0;
-            channel.join(number, filter, &queue, after);
+            channel.join(number, filter, &queue);
             if first
                 && declared.feed
                 && let Some(runner) = self.runner.get()
@@ -305,7 +309,8 @@ impl Topics {
         *tenant.by_subject.entry(subscriber.subject.to_owned()).or_insert(0) += 1;
         drop(tenant);
         let subject = subscriber.subject.to_owned();
-        Ok(Subscription { topics: Arc::clone(self), tenant: shared, subject, number, filter: Arc::clone(filter), joined, queue })
+        let parts = Parts { topics: Arc::clone(self), tenant: shared, subject, number, filter: Arc::clone(filter), joined, queue, has_feed };
+        Ok(Subscription::new(parts, after))
     }
 
     /// What is kept of a topic, oldest first; none when there is no such topic.
@@ -395,7 +400,7 @@ impl Topics {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -463,11 +468,11 @@ impl Plugin {
 }
 
 impl Tenant {
-    fn channel(&self, key: &FeedKey) -> Option<&Channel> {
+    pub(super) fn channel(&self, key: &FeedKey) -> Option<&Channel> {
         self.plugins.get(&key.plugin)?.channels.get(&key.topic)?.get(&key.filters)
     }
 
-    fn leave(&mut self, number: u64, filter: &Filter, joined: &[FeedKey], runner: Option<&Arc<dyn FeedRunner>>) {
+    pub(super) fn leave(&mut self, number: u64, filter: &Filter, joined: &[FeedKey], runner: Option<&Arc<dyn FeedRunner>>) {
         for key in joined {
             self.change(key, runner, |channel| channel.leave(number, filter));
         }
@@ -488,57 +493,6 @@ impl Tenant {
         if channel.retained_bytes() == 0 {
             of.remove(&key.topic, &key.filters);
         }
-    }
-}
-
-/// A subscription; it ends when it is dropped.
-pub struct Subscription {
-    topics: Arc<Topics>,
-    tenant: Arc<Mutex<Tenant>>,
-    subject: String,
-    number: u64,
-    filter: Arc<Filter>,
-    joined: Vec<FeedKey>,
-    queue: Arc<Queue>,
-}
-
-impl Subscription {
-    /// What comes next, if it is there.
-    pub fn take(&self) -> Option<Delivery> {
-        let taken = self.queue.take();
-        self.topics.room.notify_waiters();
-        taken
-    }
-
-    /// What comes next; `Ready(None)` after the end.
-    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        let polled = self.queue.poll(cx);
-        if polled.is_ready() {
-            self.topics.room.notify_waiters();
-        }
-        polled
-    }
-
-    /// Waits for what comes next; none after the end.
-    pub async fn next(&self) -> Option<Delivery> {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut tenant = lock(&self.tenant);
-        tenant.leave(self.number, &self.filter, &self.joined, self.topics.runner.get());
-        tenant.subscriptions -= 1;
-        let left = tenant.by_subject.get_mut(&self.subject).map(|count| {
-            *count -= 1;
-            *count
-        });
-        if left == Some(0) {
-            tenant.by_subject.remove(&self.subject);
-        }
-        drop(tenant);
-        self.topics.room.notify_waiters();
     }
 }
 

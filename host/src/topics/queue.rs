@@ -71,14 +71,14 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event in; what does not fit any more goes, the oldest first.
-    pub(super) fn push(&self, event: &Arc<Event>, overflow: Overflow) {
+    /// Takes an event in; what does not fit any more goes, the oldest first. Returns who is to be woken.
+    pub(super) fn push(&self, event: &Arc<Event>, overflow: Overflow) -> Option<Waker> {
         let mut waiting = self.lock();
         if waiting.ended.is_some() || waiting.paused {
-            return;
+            return None;
         }
         put(&mut waiting, event, overflow, self.bounds);
-        wake(waiting);
+        waiting.reader.take()
     }
 
     /// Takes nothing in until `replay` says that there is no more to be replayed.

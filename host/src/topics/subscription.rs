@@ -2,8 +2,9 @@
 
 use super::channel::Channel;
 use super::filter::Filter;
-use super::hub::{FeedKey, Tenant, Topics, lock};
+use super::hub::{FeedKey, Topics, lock};
 use super::queue::{Delivery, Queue};
+use super::tenant::Tenant;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -24,13 +25,13 @@ const REPLAY_EVENTS: usize = 4;
 pub(super) struct Parts {
     pub(super) topics: Arc<Topics>,
     pub(super) tenant: Arc<Mutex<Tenant>>,
-    pub(super) subject: String,
     pub(super) number: u64,
     pub(super) filter: Arc<Filter>,
     pub(super) joined: Vec<FeedKey>,
     pub(super) queue: Arc<Queue>,
     /// Whether a feed may wait until there is room.
     pub(super) has_feed: bool,
+    pub(super) _counted: Counted,
 }
 
 impl Subscription {
@@ -51,7 +52,8 @@ impl Subscription {
         if channels().any(|channel| channel.misses(after)) {
             self.parts.queue.lag();
         }
-        let next_of = |channel| Channel::retained_after(channel, after).filter(|event| self.parts.filter.matches(event)).take(REPLAY_EVENTS);
+        let next_of =
+            |channel| Channel::retained_after(channel, after).filter(|event| self.parts.filter.matches(event)).take(REPLAY_EVENTS);
         let mut events: Vec<_> = channels().flat_map(next_of).cloned().collect();
         events.sort_by_key(|event| event.id);
         let more = events.len() >= REPLAY_EVENTS;
@@ -64,7 +66,7 @@ impl Subscription {
 
     fn made_room(&self) {
         if self.parts.has_feed {
-            self.parts.topics.room.notify_waiters();
+            self.parts.topics.made_room();
         }
     }
 
@@ -101,17 +103,45 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut tenant = lock(&self.parts.tenant);
-        tenant.leave(self.parts.number, &self.parts.filter, &self.parts.joined, self.parts.topics.runner.get());
-        tenant.subscriptions -= 1;
-        let left = tenant.by_subject.get_mut(&self.parts.subject).map(|count| {
-            *count -= 1;
-            *count
-        });
-        if left == Some(0) {
-            tenant.by_subject.remove(&self.parts.subject);
-        }
-        drop(tenant);
+        lock(&self.parts.tenant).leave(self.parts.number, &self.parts.filter, &self.parts.joined, &self.parts.topics);
         self.made_room();
+    }
+}
+
+/// One of the subscriptions that a caller may have; it ends when it is dropped.
+pub struct Counted {
+    tenant: Arc<Mutex<Tenant>>,
+    subject: String,
+}
+
+impl Counted {
+    pub(super) fn new(tenant: Arc<Mutex<Tenant>>, subject: &str) -> Self {
+        Self { tenant, subject: subject.to_owned() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        lock(&self.tenant).uncount(&self.subject);
+    }
+}
+
+/// Keeps a feed running, and its owner told of news; it ends when this is dropped.
+pub struct Watching {
+    topics: Arc<Topics>,
+    tenant: Arc<Mutex<Tenant>>,
+    key: FeedKey,
+    number: u64,
+}
+
+impl Watching {
+    pub(super) fn new(topics: Arc<Topics>, tenant: Arc<Mutex<Tenant>>, key: FeedKey, number: u64) -> Self {
+        Self { topics, tenant, key, number }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        lock(&self.tenant).change(&self.key, &self.topics, |channel| channel.unwatch(self.number));
     }
 }

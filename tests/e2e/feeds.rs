@@ -2,13 +2,18 @@
 
 use cofferdam::ids::{PluginName, TenantId};
 use cofferdam::limits::Limits;
-use cofferdam::topics::{Delivery, Filter, Notice, Subscriber, Subscription, Wanted};
+use cofferdam::topics::{Delivery, Event, Filter, Notice, Subscriber, Subscription, Wanted};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tests::client;
 use tests::host::{Plugins, TestHost};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What an event tells.
+fn data(event: &Event) -> Value {
+    serde_json::from_str(&event.new.data).unwrap()
+}
 
 fn feeder() -> Plugins {
     Plugins::new().fixture("feeder").limits(|limits| limits.subscriptions_per_caller_max = 64)
@@ -29,7 +34,7 @@ fn next(subscription: &Subscription) -> Option<Delivery> {
 /// The data of the next event; anything else is wrong.
 fn event(subscription: &Subscription) -> Value {
     match next(subscription) {
-        Some(Delivery::Event(event)) => event.data().clone(),
+        Some(Delivery::Event(event)) => data(&event),
         other => panic!("{other:?}"),
     }
 }
@@ -121,7 +126,7 @@ fn f05_reload_during_feed() {
     let mut host = feeder().start();
     let subscription = subscribe(&host, "ticks", json!({}));
     let id = |subscription: &Subscription| match next(subscription) {
-        Some(Delivery::Event(event)) => Some((event.id, event.data()["n"].as_u64().unwrap())),
+        Some(Delivery::Event(event)) => Some((event.id, data(&event)["n"].as_u64().unwrap())),
         Some(Delivery::Notice(Notice::Restarted { .. })) => None,
         other => panic!("{other:?}"),
     };
@@ -199,7 +204,7 @@ fn a_feed_that_traps_ten_times_in_a_row_is_restarted_and_nobody_else_notices() {
                 told.push(match next(&flaky) {
                     Some(Delivery::Notice(Notice::Restarting { topic, delay_ms })) => format!("{topic} in {delay_ms}"),
                     Some(Delivery::Notice(Notice::Restarted { topic })) => format!("{topic} again"),
-                    Some(Delivery::Event(event)) if event.data()["n"] == 1 => "event".to_owned(),
+                    Some(Delivery::Event(event)) if data(&event)["n"] == 1 => "event".to_owned(),
                     Some(Delivery::Event(_)) => continue,
                     other => panic!("{other:?}"),
                 });

@@ -9,7 +9,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What this host may send.
-const KNOWN_HEADERS: [&str; 18] = [
+const KNOWN_HEADERS: [&str; 21] = [
     "content-type",
     "content-length",
     "date",
@@ -28,6 +28,9 @@ const KNOWN_HEADERS: [&str; 18] = [
     "access-control-allow-methods",
     "access-control-expose-headers",
     "access-control-max-age",
+    "upgrade",
+    "sec-websocket-accept",
+    "sec-websocket-version",
 ];
 
 /// What came back.

@@ -334,6 +334,12 @@ impl TestHost {
         &self.reports.iter().find(|report| report.name == plugin).unwrap_or_else(|| panic!("no plugin {plugin}")).state
     }
 
+    /// What is published and subscribed to.
+    #[must_use]
+    pub fn topics(&self) -> &Arc<Topics> {
+        &self.topics
+    }
+
     /// Where a test can put files of its own.
     #[must_use]
     pub fn scratch(&self) -> &Path {

@@ -50,6 +50,15 @@ pub(super) enum Problem<'a> {
     /// The client takes neither form of answer.
     #[error("`Accept` has to name application/json and text/event-stream")]
     NotAcceptable,
+    /// The client does not take an event stream.
+    #[error("`Accept` has to name text/event-stream")]
+    NoEventStream,
+    /// Not a handshake of a WebSocket.
+    #[error("{0}")]
+    NoWebSocket(&'static str),
+    /// A handshake of another version, or none.
+    #[error("this is for WebSockets: send `Connection: Upgrade`, `Upgrade: websocket` and `Sec-WebSocket-Version: 13` over HTTP/1.1")]
+    UpgradeRequired,
     /// A body over the limit.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -92,6 +101,9 @@ pub(super) enum Problem<'a> {
     /// No subscription.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
+    /// Nothing was subscribed to under this id.
+    #[error("there is no subscription {0:?}")]
+    NoSubscription(String),
     /// A filter that is not one.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -117,13 +129,15 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::NoPath => (StatusCode::NOT_FOUND, None),
         Problem::Method | Problem::PlainMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, None),
         Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
-        Problem::Subscribe(SubscribeError::UnknownTopic(_)) => (StatusCode::NOT_FOUND, None),
+        Problem::Subscribe(SubscribeError::UnknownTopic(_)) | Problem::NoSubscription(_) => (StatusCode::NOT_FOUND, None),
         Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
         Problem::Plain(_) => (details::kind(problem).status, None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-        Problem::NotAcceptable | Problem::NoCoding => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::NotAcceptable | Problem::NoCoding | Problem::NoEventStream => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::NoWebSocket(_) => (StatusCode::BAD_REQUEST, None),
+        Problem::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, None),
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
         Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
@@ -196,6 +210,11 @@ fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
         StatusCode::METHOD_NOT_ALLOWED => {
             let methods = if let Problem::PlainMethod(methods) = problem { methods } else { "POST" };
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
         _ => {}

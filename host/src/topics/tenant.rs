@@ -50,6 +50,11 @@ impl Tenant {
         Self { last_id, last_number: 0, plugins: HashMap::new(), subscriptions: 0, by_subject: HashMap::new() }
     }
 
+    /// How many subscriptions there are.
+    pub(super) fn subscriptions(&self) -> usize {
+        self.subscriptions
+    }
+
     pub(super) fn plugin(&mut self, name: &PluginName, limits: &Limits) -> &mut Plugin {
         let made =
             || Plugin { declared: Vec::new(), channels: HashMap::new(), rate: rate(limits), retained_bytes: 0, forgotten: self.last_id };

@@ -6,10 +6,12 @@
 mod batch;
 mod calls;
 pub(super) mod compress;
+mod frames;
 mod hooks;
 pub(super) mod openapi;
 mod stream;
-mod ws;
+mod subscribe;
+pub(super) mod ws;
 
 use self::compress::Wanted;
 use super::body::Reply;
@@ -87,7 +89,7 @@ pub(super) async fn answer(app: Arc<App>, plain: Plain, head: Parts, body: Incom
         Plain::Update => calls::answer(&app, PlainKind::Update, body).await,
         Plain::Batch => batch::answer(&app, body).await,
         Plain::Stream => stream::answer(&app, &head, (*drain).clone()),
-        Plain::WebSocket => ws::upgrade(&app, head, (*drain).clone()),
+        Plain::WebSocket => ws::upgrade(&head),
         Plain::Hook => hooks::answer(&app, &head, body).await,
         Plain::OpenApi => openapi::answer(&app, &head).await,
     };

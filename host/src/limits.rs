@@ -152,6 +152,8 @@ limits! {
     h2_streams_max: u32 = 100;
     /// Requests that a stdio client may have in flight.
     stdio_requests_max: usize = 256;
+    /// Requests that the client of one WebSocket may have in flight; more are refused.
+    ws_requests_max: usize = 64;
 
     /// Requests of `subscriptions/listen` that are open at the same time, and sessions that listen.
     listeners_max: usize = 4_096;
@@ -173,7 +175,7 @@ limits! {
     topic_retained_bytes_max: usize = 8 * MIB;
     /// How often clients are told that the resource of a topic was updated, however much is published.
     topic_told_every: Duration = Duration::from_millis(100);
-    /// The data of one event; a subscriber's queue holds at least four.
+    /// One event: its data, and where it came from, how serious and of what kind it is; a subscriber's queue holds at least four.
     event_bytes_max: usize = 64 * KIB;
     /// Events of one plugin, from whatever source; the rest is refused, or waits when it comes from a feed.
     events_per_second_max: u32 = 5_000;
@@ -189,6 +191,10 @@ limits! {
     subscription_topics_max: usize = 16;
     /// How long a subscriber may take nothing while events wait for it; then its connection is closed.
     subscriber_stall_max: Duration = Duration::from_secs(5);
+    /// What is written to one subscriber at once, unless a single event is larger; it is copied together for that.
+    subscriber_write_bytes_max: usize = 16 * KIB;
+    /// How soon a client should come back whose stream of events ended.
+    stream_retry: Duration = Duration::from_secs(1);
     /// Members of one filter.
     filter_members_max: usize = 16;
     /// Values that one member of a filter may list.
@@ -221,6 +227,12 @@ limits! {
     idle_time_max: Duration = Duration::from_secs(60);
     /// A peer that takes nothing of what is being written to it.
     write_stall_max: Duration = Duration::from_secs(30);
+    /// A peer that does not even acknowledge what was sent to it: it has vanished.
+    peer_silent_max: Duration = Duration::from_secs(30);
+    /// What waits in the operating system until a peer takes it, beyond what is on its way.
+    unsent_bytes_max: u32 = 64 * 1024;
+    /// What waits in the host's memory for one HTTP/1.1 connection, each way; larger than any head that is let in.
+    connection_buffer_bytes_max: usize = 64 * KIB;
     /// A request's head.
     head_bytes_max: usize = 32 * KIB;
     /// Header fields of a request.

@@ -73,6 +73,15 @@ impl EventStream {
         Self { connection, headers, raw, text: Vec::new(), over: false, last_id: None }
     }
 
+    /// Sends a request; nothing when its answer is not an event stream.
+    #[must_use]
+    pub fn try_open(address: SocketAddr, request: &str) -> Option<Self> {
+        let mut connection = client::connect(address);
+        connection.write_all(request.as_bytes()).ok()?;
+        let (status, headers, raw) = client::read_head(&mut connection)?;
+        (status == 200).then_some(Self { connection, headers, raw, text: Vec::new(), over: false, last_id: None })
+    }
+
     /// Takes one chunk off what has come; false when there is no whole one.
     fn take_chunk(&mut self) -> bool {
         let Some(line_end) = self.raw.windows(2).position(|window| window == b"\r\n") else { return false };

@@ -11,6 +11,7 @@ use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
 use cofferdam::secrets::SecretSource;
 use cofferdam::server;
+use cofferdam::topics::Topics;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -41,6 +42,7 @@ pub struct TestHost {
     pub address: SocketAddr,
     /// What became of the plugins.
     pub reports: Vec<PluginReport>,
+    topics: Arc<Topics>,
     stop: watch::Sender<bool>,
     served: Option<std::thread::JoinHandle<()>>,
     plugins: Plugins,
@@ -263,12 +265,15 @@ impl Plugins {
         let (stop, stopped) = watch::channel(false);
         let (started, start) = mpsc::channel();
         let served = std::thread::spawn(move || serve(&config, stopped, &started));
-        let (address, reports) = start.recv().expect("the host did not start");
-        TestHost { address, reports, stop, served: Some(served), plugins: self }
+        let (address, reports, topics) = start.recv().expect("the host did not start");
+        TestHost { address, reports, topics, stop, served: Some(served), plugins: self }
     }
 }
 
-fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<(SocketAddr, Vec<PluginReport>)>) {
+/// What a host tells its test.
+type Started = (SocketAddr, Vec<PluginReport>, Arc<Topics>);
+
+fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<Started>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let host = Host::with_resolver(config, Arc::new(Loopback)).expect("the host");
     let app = host.app(config);
@@ -279,7 +284,7 @@ fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender
         let (done, loaded) = tokio::sync::oneshot::channel();
         host.load(config, move |reports| drop(done.send(reports.to_vec())));
         let reports = loaded.await.expect("the plugins' reports");
-        started.send((address, reports)).expect("the test is gone");
+        started.send((address, reports, Arc::clone(host.registry.topics()))).expect("the test is gone");
         server::serve(listener, app, stopped).await.expect("the server");
     });
     host.shut_down();
@@ -300,6 +305,12 @@ impl TestHost {
     #[must_use]
     pub fn state(&self, plugin: &str) -> &State {
         &self.reports.iter().find(|report| report.name == plugin).unwrap_or_else(|| panic!("no plugin {plugin}")).state
+    }
+
+    /// What is published and subscribed to.
+    #[must_use]
+    pub fn topics(&self) -> &Arc<Topics> {
+        &self.topics
     }
 
     /// Where a test can put files of its own.

@@ -8,7 +8,18 @@ pub mod host;
 pub mod postgres;
 pub mod process;
 pub mod session;
+pub mod socket;
 pub mod stateless;
 pub mod stdio;
+pub mod topics;
 pub mod upstream;
 pub mod wat;
+
+/// Waits until something is so; panics with `otherwise` when it does not become so.
+pub fn until(is_so: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{}", otherwise());
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}

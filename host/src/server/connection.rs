@@ -1,6 +1,7 @@
 //! One connection: which HTTP it speaks, its deadlines, and its end.
 
 use super::deadlines::{InFlight, LOOK, Watch, WatchedIo};
+use super::plain::ws;
 use super::route::App;
 use crate::limits::Limits;
 use hyper::service::service_fn;
@@ -48,10 +49,24 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(mut strea
         let connection = h2_builder(limits).serve_connection(io, service);
         run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, limits, drain).await;
     } else {
-        // Heads have a deadline in `watch`; hyper's own would need a timer for each request.
-        let connection = hyper::server::conn::http1::Builder::new().header_read_timeout(None).serve_connection(io, service);
-        run(pin!(connection), |connection| connection.graceful_shutdown(), &watch, limits, drain).await;
+        let mut connection = h1_builder(limits).serve_connection(io, service);
+        run(Pin::new(&mut connection), |connection| connection.graceful_shutdown(), &watch, limits, drain).await;
+        if watch.is_upgraded() {
+            let parts = connection.into_parts();
+            let mut in_flight = InFlight::begin(&watch);
+            in_flight.subscribes();
+            let socket = ws::serve(parts.io.into_inner(), parts.read_buf, Arc::clone(&context.app), (*told).clone());
+            // It drains by itself.
+            run(Box::pin(socket).as_mut(), |_| {}, &watch, limits, context.drain.subscribe()).await;
+        }
     }
+}
+
+fn h1_builder(limits: &Limits) -> hyper::server::conn::http1::Builder {
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // Heads have a deadline in `watch`; hyper's own would need a timer for each request.
+    builder.header_read_timeout(None).max_buf_size(limits.connection_buffer_bytes_max);
+    builder
 }
 
 fn h2_builder(limits: &Limits) -> hyper::server::conn::http2::Builder<LocalExecutor> {
@@ -59,6 +74,7 @@ fn h2_builder(limits: &Limits) -> hyper::server::conn::http2::Builder<LocalExecu
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams_max)
+        .max_send_buf_size(limits.connection_buffer_bytes_max)
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .keep_alive_interval(H2_PING_EVERY)
         .keep_alive_timeout(H2_PING_ANSWER_MAX);

@@ -2,9 +2,9 @@
 //! long its phase has lasted.
 
 use crate::limits::Limits;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -31,6 +31,17 @@ pub(super) struct Watch {
     in_flight: Cell<u32>,
     is_h2: bool,
     write_stalled_since: Cell<Option<Instant>>,
+    upgraded: Cell<bool>,
+    /// Streams of events and WebSockets: their peers have less time to take what is written.
+    subscribers: Cell<u32>,
+    /// Streams of an HTTP/2 connection, which can go unread while the connection itself is not.
+    unread: RefCell<Vec<Weak<dyn Unread>>>,
+}
+
+/// A stream of events that somebody has to read.
+pub(super) trait Unread {
+    /// How long nobody has taken what waits.
+    fn lasted(&self) -> Duration;
 }
 
 impl Watch {
@@ -45,12 +56,25 @@ impl Watch {
             in_flight: Cell::new(0),
             is_h2,
             write_stalled_since: Cell::new(None),
+            upgraded: Cell::new(false),
+            subscribers: Cell::new(0),
+            unread: RefCell::default(),
         })
     }
 
     fn enter(&self, phase: Phase) {
         self.phase.set(phase);
         self.since.set(Instant::now());
+    }
+
+    /// Whether it is no longer HTTP's once the answer is written.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.get()
+    }
+
+    fn unread_for(&self) -> Duration {
+        let unread = self.unread.borrow();
+        unread.iter().filter_map(Weak::upgrade).map(|stream| stream.lasted()).max().unwrap_or_default()
     }
 
     /// Why the connection has to be closed, if it has to.
@@ -61,27 +85,59 @@ impl Watch {
             Phase::Head if lasted >= limits.head_time_max => Some("its head took too long"),
             Phase::Idle if lasted >= limits.idle_time_max => Some("it was idle"),
             _ if stalled >= limits.write_stall_max => Some("its peer does not read"),
+            _ if self.subscribers.get() == 0 => None,
+            _ if stalled >= limits.subscriber_stall_max => Some("its subscriber does not read"),
+            _ if self.is_h2 && self.unread_for() >= limits.subscriber_stall_max => Some("one of its subscribers does not read"),
             _ => None,
         }
     }
 }
 
 /// Held by a request and by the body of its answer; the connection is idle again when the last one is dropped.
-pub(super) struct InFlight(Rc<Watch>);
+pub(super) struct InFlight {
+    watch: Rc<Watch>,
+    subscribes: bool,
+}
 
 impl InFlight {
     pub(super) fn begin(watch: &Rc<Watch>) -> Self {
         watch.in_flight.set(watch.in_flight.get() + 1);
         watch.phase.set(Phase::Busy);
-        Self(Rc::clone(watch))
+        Self { watch: Rc::clone(watch), subscribes: false }
+    }
+
+    /// From now on this is somebody who gets what happens, and has to take it.
+    pub(super) fn subscribes(&mut self) {
+        if !std::mem::replace(&mut self.subscribes, true) {
+            self.watch.subscribers.set(self.watch.subscribers.get() + 1);
+        }
+    }
+
+    /// After the answer the connection is not HTTP's any more.
+    pub(super) fn upgrades(&self) {
+        self.watch.upgraded.set(true);
+    }
+
+    /// The same for a stream of its own within the connection.
+    pub(super) fn reads(&mut self, stream: &Rc<dyn Unread>) {
+        self.subscribes();
+        if self.watch.is_h2 {
+            let mut unread = self.watch.unread.borrow_mut();
+            unread.retain(|other| other.strong_count() > 0);
+            unread.push(Rc::downgrade(stream));
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
-        if self.0.in_flight.get() == 0 {
-            self.0.enter(Phase::Idle);
+        let watch = &self.watch;
+        if self.subscribes {
+            watch.subscribers.set(watch.subscribers.get() - 1);
+        }
+        watch.in_flight.set(watch.in_flight.get() - 1);
+        if watch.in_flight.get() == 0 {
+            watch.enter(Phase::Idle);
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// A sign of life, which clients skip.
-const ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
+pub(super) const ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
 
 /// One event with a message.
 pub(super) fn frame(id: Option<EventId>, message: &[u8]) -> Bytes {

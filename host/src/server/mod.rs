@@ -7,6 +7,7 @@ mod admin;
 mod batch;
 mod body;
 mod connection;
+mod conversation;
 mod cors;
 mod deadlines;
 mod events;
@@ -28,7 +29,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use workers::Workers;
 
@@ -57,8 +58,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
         };
         // Over a limit the socket is closed at once: an answer would cost what the limit is there to save.
         let Some(slot) = connections.take(peer) else { continue };
-        // An answer is one small write; waiting for more of it would cost 40 ms.
-        if stream.set_nodelay(true).is_ok() {
+        if prepare(&stream, limits).is_ok() {
             workers.hand_over(stream, slot);
         }
     }
@@ -70,6 +70,15 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiv
         tracing::warn!(open = connections.open(), "the time to drain is over; what is still running is cut off");
     }
     Ok(())
+}
+
+/// What the operating system has to know about a connection.
+fn prepare(stream: &TcpStream, limits: &Limits) -> std::io::Result<()> {
+    // An answer is one small write; waiting for more of it would cost 40 ms.
+    stream.set_nodelay(true)?;
+    let socket = socket2::SockRef::from(stream);
+    socket.set_tcp_user_timeout(Some(limits.peer_silent_max))?;
+    socket.set_tcp_notsent_lowat(limits.unsent_bytes_max)
 }
 
 /// How many connections each address has open.
@@ -143,6 +152,20 @@ pub use admin::serve_admin;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn c42_half_open_is_found_out_by_the_operating_system() {
+        let limits = Limits::default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        prepare(&stream, &limits).unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limits.peer_silent_max));
+        // A sign of life is sent, and not acknowledged.
+        assert!(limits.stream_alive_every + limits.peer_silent_max <= Duration::from_secs(60));
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), limits.unsent_bytes_max);
+    }
 
     #[test]
     fn an_address_gets_only_so_many_connections() {

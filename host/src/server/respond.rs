@@ -46,6 +46,15 @@ pub(super) enum Problem<'a> {
     /// The client takes neither form of answer.
     #[error("`Accept` has to name application/json and text/event-stream")]
     NotAcceptable,
+    /// The client does not take an event stream.
+    #[error("`Accept` has to name text/event-stream")]
+    NoEventStream,
+    /// Not a handshake of a WebSocket.
+    #[error("{0}")]
+    NoWebSocket(&'static str),
+    /// A handshake of another version, or none.
+    #[error("this is for WebSockets: send `Connection: Upgrade`, `Upgrade: websocket` and `Sec-WebSocket-Version: 13` over HTTP/1.1")]
+    UpgradeRequired,
     /// A body over the limit.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
@@ -82,6 +91,9 @@ pub(super) enum Problem<'a> {
     /// No subscription.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
+    /// Nothing was subscribed to under this id.
+    #[error("there is no subscription {0:?}")]
+    NoSubscription(String),
     /// A filter that is not one.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -107,12 +119,14 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::NoPath => (StatusCode::NOT_FOUND, None),
         Problem::Method | Problem::PlainMethod(_) => (StatusCode::METHOD_NOT_ALLOWED, None),
         Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
-        Problem::Subscribe(SubscribeError::UnknownTopic(_)) => (StatusCode::NOT_FOUND, None),
+        Problem::Subscribe(SubscribeError::UnknownTopic(_)) | Problem::NoSubscription(_) => (StatusCode::NOT_FOUND, None),
         Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-        Problem::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::NotAcceptable | Problem::NoEventStream => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::NoWebSocket(_) => (StatusCode::BAD_REQUEST, None),
+        Problem::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, None),
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
         Problem::SlowRequest => (StatusCode::REQUEST_TIMEOUT, None),
         Problem::NotText | Problem::Bounds(_) | Problem::Message(MessageError::Parse(_)) => (StatusCode::BAD_REQUEST, Some(code::PARSE)),
@@ -129,7 +143,7 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::Legacy(LegacyError::UnknownSession) => (StatusCode::NOT_FOUND, Some(code::INVALID_REQUEST)),
         Problem::Legacy(LegacyError::NoRandomness) => (StatusCode::INTERNAL_SERVER_ERROR, Some(code::INTERNAL)),
         // In that era a request that was understood is answered with 200, whatever came of it, unless a proxy should try again.
-        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::HostBusy))) => {
+        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::Subscriptions(_) | CallError::HostBusy))) => {
             (call_status(error), Some(error.code()))
         }
         Problem::Legacy(LegacyError::Call(error)) => (StatusCode::OK, Some(error.code())),
@@ -142,7 +156,7 @@ fn call_status(error: &CallError) -> StatusCode {
         CallError::Rounds(_) | CallError::Handler(_) => StatusCode::OK,
         CallError::HeaderMismatch(_) | CallError::Version(_) | CallError::MissingCapability(_) => StatusCode::BAD_REQUEST,
         CallError::NoMethod(_) => StatusCode::NOT_FOUND,
-        CallError::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
+        CallError::TenantBusy | CallError::Subscriptions(_) => StatusCode::TOO_MANY_REQUESTS,
         CallError::HostBusy => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
         CallError::PluginFailed { .. } => StatusCode::BAD_GATEWAY,
@@ -179,14 +193,18 @@ pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply
 
 /// The same for those who do not speak JSON-RPC: problem details (RFC 9457).
 pub(super) fn details(problem: &Problem<'_>) -> Response<Reply> {
-    let status = plain_status(problem);
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": problem.to_string() });
-    let mut response = Response::new(Reply::new(body.to_string()));
-    *response.status_mut() = status;
+    let mut response = Response::new(Reply::new(details_json(problem).to_string()));
+    *response.status_mut() = plain_status(problem);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     finish(&mut response, problem);
     response
+}
+
+/// Problem details, wherever they go.
+pub(super) fn details_json(problem: &Problem<'_>) -> serde_json::Value {
+    let status = plain_status(problem);
+    let title = status.canonical_reason().unwrap_or_default();
+    serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": problem.to_string() })
 }
 
 /// JSON-RPC has errors in answers with status 200; here the status says it all.
@@ -207,6 +225,11 @@ fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
         StatusCode::METHOD_NOT_ALLOWED => {
             let verb = if let Problem::PlainMethod(verb) = problem { verb.as_str() } else { "POST" };
             headers.extend(HeaderValue::from_str(verb).ok().map(|verb| (header::ALLOW, verb)));
+        }
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
         _ => {}

@@ -52,6 +52,10 @@ impl App {
         &self.dispatch
     }
 
+    pub(super) fn shared_dispatch(&self) -> Arc<Dispatch> {
+        Arc::clone(&self.dispatch)
+    }
+
     pub(super) fn legacy(&self) -> &Legacy {
         &self.legacy
     }
@@ -86,6 +90,9 @@ impl App {
         };
         if let Some(origin) = origin {
             cors::allow(&mut response, &origin);
+        }
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            in_flight.upgrades();
         }
         Ok(response.map(|reply| reply.keep(in_flight)))
     }
@@ -238,7 +245,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the client takes event streams, and where JSON can come as well, both, as it must (2026-07-28, Streamable HTTP).
-fn accepts(headers: &HeaderMap, with_json: bool) -> bool {
+pub(super) fn accepts(headers: &HeaderMap, with_json: bool) -> bool {
     let (mut json, mut events, mut any) = (false, false, true);
     for value in headers.get_all(header::ACCEPT) {
         any = false;

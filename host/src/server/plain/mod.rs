@@ -6,10 +6,12 @@
 mod batch;
 mod calls;
 mod compress;
+mod frames;
 mod hooks;
 mod openapi;
 mod stream;
-mod ws;
+mod subscribe;
+pub(super) mod ws;
 
 use super::body::Reply;
 use super::connection::Drain;
@@ -74,7 +76,7 @@ pub(super) async fn answer(app: Arc<App>, plain: Plain, head: Parts, body: Incom
         Plain::Update => calls::update(&app, &head, body).await,
         Plain::Batch => batch::answer(&app, &head, body).await,
         Plain::Stream => stream::answer(&app, &head, (*drain).clone()),
-        Plain::WebSocket => ws::upgrade(&app, head, (*drain).clone()),
+        Plain::WebSocket => ws::upgrade(&head),
         Plain::Hook => hooks::answer(&app, &head, body).await,
         Plain::OpenApi => openapi::answer(&app, &head).await,
     };

@@ -136,7 +136,7 @@ limits! {
     description_bytes_max: usize = 16 * KIB;
 
     // --- concurrency ----------------------------------------------------------------------------------------------------------
-    /// Calls that run at the same time. The instance pool has this many slots, and some for loading.
+    /// Calls that run at the same time. The instance pool has this many slots, and some for feeds and for loading.
     calls_max: usize = 256;
     /// Calls of one tenant that run at the same time.
     tenant_calls_max: usize = 128;
@@ -207,10 +207,12 @@ limits! {
     plugin_feeds_max: usize = 16;
     /// Feeds of all plugins that run at the same time. The instance pool has slots for them.
     feeds_max: usize = 64;
-    /// How long one `next` of a feed may wait for events.
+    /// How long one `next` of a feed is asked to wait for events. It may take the wall time of a call on top.
     feed_next_time_max: Duration = Duration::from_secs(5);
     /// Events that one `next` of a feed may return.
     feed_events_max: usize = 256;
+    /// How soon a feed that came back with nothing is asked again, when it did not wait itself.
+    feed_idle_delay: Duration = Duration::from_millis(50);
     /// Before a feed that failed is started again, the first time; each later time it is twice as long.
     feed_restart_delay: Duration = Duration::from_millis(250);
     /// The longest that a feed which keeps failing waits to be started again.

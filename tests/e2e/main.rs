@@ -10,6 +10,7 @@ mod cors;
 mod documents;
 mod drain;
 mod event_streams;
+mod feeds;
 mod files;
 mod guest_log;
 mod hostile;

@@ -6,6 +6,7 @@ use cofferdam::cli::Host;
 use cofferdam::config::{
     Config, Database, Egress, Folder, Http, KeyValueConfig, KeyValueStore, NamedSecret, PostgresServer, SqliteFile, TaskStore, Tasks,
 };
+use cofferdam::dispatch::{Feeds, Guests};
 use cofferdam::grants::OfferedSecret;
 use cofferdam::limits::Limits;
 use cofferdam::registry::{PluginReport, State};
@@ -19,9 +20,23 @@ use tokio::sync::watch;
 
 /// Slots of a test host's pool: each reserves address space, and many hosts live in one process.
 const CALLS_MAX: usize = 16;
+/// The same for feeds.
+const FEEDS_MAX: usize = 8;
 
 /// Something else that an operator decides.
 type Change = Box<dyn Fn(&mut Config) + Send + Sync>;
+
+/// Asks a host to load its plugins again; it sends back what became of them.
+type Reload = tokio::sync::mpsc::UnboundedSender<mpsc::Sender<Vec<PluginReport>>>;
+
+/// What a host says when it has started.
+struct Started {
+    address: SocketAddr,
+    reports: Vec<PluginReport>,
+    topics: Arc<Topics>,
+    feeds: Arc<Feeds<Guests>>,
+    reload: Reload,
+}
 
 /// A plugins folder in the making.
 pub struct Plugins {
@@ -42,7 +57,11 @@ pub struct TestHost {
     pub address: SocketAddr,
     /// What became of the plugins.
     pub reports: Vec<PluginReport>,
-    topics: Arc<Topics>,
+    /// What is published and subscribed to, as transports see it.
+    pub topics: Arc<Topics>,
+    /// The feeds that run.
+    pub feeds: Arc<Feeds<Guests>>,
+    reload: Reload,
     stop: watch::Sender<bool>,
     served: Option<std::thread::JoinHandle<()>>,
     plugins: Plugins,
@@ -50,7 +69,7 @@ pub struct TestHost {
 
 impl Default for Plugins {
     fn default() -> Self {
-        let limits = Limits { calls_max: CALLS_MAX, ..Limits::default() };
+        let limits = Limits { calls_max: CALLS_MAX, feeds_max: FEEDS_MAX, ..Limits::default() };
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self {
             folder,
@@ -265,13 +284,10 @@ impl Plugins {
         let (stop, stopped) = watch::channel(false);
         let (started, start) = mpsc::channel();
         let served = std::thread::spawn(move || serve(&config, stopped, &started));
-        let (address, reports, topics) = start.recv().expect("the host did not start");
-        TestHost { address, reports, topics, stop, served: Some(served), plugins: self }
+        let Started { address, reports, topics, feeds, reload } = start.recv().expect("the host did not start");
+        TestHost { address, reports, topics, feeds, reload, stop, served: Some(served), plugins: self }
     }
 }
-
-/// What a host tells its test.
-type Started = (SocketAddr, Vec<PluginReport>, Arc<Topics>);
 
 fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender<Started>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
@@ -284,8 +300,19 @@ fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender
         let (done, loaded) = tokio::sync::oneshot::channel();
         host.load(config, move |reports| drop(done.send(reports.to_vec())));
         let reports = loaded.await.expect("the plugins' reports");
-        started.send((address, reports, Arc::clone(host.registry.topics()))).expect("the test is gone");
-        server::serve(listener, app, stopped).await.expect("the server");
+        let (reload, mut reloads) = tokio::sync::mpsc::unbounded_channel::<mpsc::Sender<Vec<PluginReport>>>();
+        let (topics, feeds) = (Arc::clone(host.registry.topics()), Arc::clone(&host.feeds));
+        started.send(Started { address, reports, topics, feeds, reload }).expect("the test is gone");
+        let reloading = async {
+            while let Some(done) = reloads.recv().await {
+                host.load(config, move |reports| drop(done.send(reports.to_vec())));
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            served = server::serve(listener, app, stopped) => served.expect("the server"),
+            () = reloading => {}
+        }
     });
     host.shut_down();
     runtime.shutdown_background();
@@ -317,6 +344,19 @@ impl TestHost {
     #[must_use]
     pub fn scratch(&self) -> &Path {
         self.plugins.scratch()
+    }
+
+    /// The folder that the plugins are in.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
+        self.plugins.path()
+    }
+
+    /// Loads the plugins again, as they are now, and puts them in force.
+    pub fn reload(&mut self) {
+        let (done, loaded) = mpsc::channel();
+        self.reload.send(done).expect("the host has ended");
+        self.reports = loaded.recv().expect("the plugins' reports");
     }
 
     /// Tells the host to stop; it answers what is in flight first.

@@ -78,6 +78,13 @@ impl Budget {
         Self { log_rate: Some(rate), ..self }
     }
 
+    /// A whole budget for another call into the same instance, which may still know the secrets that it has read.
+    #[must_use]
+    pub fn renewed(&self, deadline: Instant, limits: &Limits) -> Self {
+        let (log_rate, revealed) = (self.log_rate.clone(), self.revealed.clone());
+        Self { log_rate, revealed, ..Self::new(self.tag.clone(), deadline, limits) }
+    }
+
     /// Every host function charges itself first.
     pub fn charge_host_call(&mut self) -> Result<(), BudgetError> {
         self.host_calls = self.host_calls.checked_sub(1).ok_or(BudgetError::HostCalls)?;
@@ -194,6 +201,19 @@ mod tests {
         let allowed: Vec<_> = (0..5).map(|_| budget.charge_audit()).collect();
         let (write, drop) = (AuditAllowance::Write, AuditAllowance::Drop);
         assert_eq!(allowed, [write, write, AuditAllowance::SayCut, drop, drop]);
+    }
+
+    #[test]
+    fn a_renewed_budget_is_whole_and_still_knows_what_the_guest_has_read() {
+        let limits = Limits { host_calls_max: 1, log_bytes_max: 3, ..Limits::default() };
+        let first = budget();
+        let mut spent = Budget::new(first.tag.clone(), first.deadline, &limits);
+        spent.note_revealed(&Secret::new("secret-1".to_owned()));
+        assert_eq!((spent.charge_host_call(), spent.charge_host_call()), (Ok(()), Err(BudgetError::HostCalls)));
+        assert_eq!((spent.charge_log(9), spent.charge_log(9)), (LogAllowance::Write(3), LogAllowance::SayCut));
+        let mut renewed = spent.renewed(first.deadline, &limits);
+        assert_eq!((renewed.charge_host_call(), renewed.charge_log(9)), (Ok(()), LogAllowance::Write(3)));
+        assert_eq!(*renewed.without_secrets(b"a secret-1"), *b"a ***");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::caps::log::LogRates;
 use crate::caps::sql::{Sql, sqlite};
 use crate::clock::Clock;
 use crate::config::{Config, Database, LogFormat, TaskStore};
-use crate::dispatch::Dispatch;
+use crate::dispatch::{Dispatch, Feeds, Guests};
 use crate::egress::{Egress, Resolve, SystemResolver};
 use crate::limits::Limits;
 use crate::registry::{Loader, PluginReport, Registry};
@@ -53,6 +53,8 @@ pub struct Host {
     pub registry: Arc<Registry>,
     /// What answers requests.
     pub dispatch: Arc<Dispatch>,
+    /// The feeds that run.
+    pub feeds: Arc<Feeds<Guests>>,
     /// The limits in force.
     pub limits: Arc<Limits>,
     pub(super) loader: Arc<Loader>,
@@ -114,6 +116,8 @@ impl Host {
         };
         let long_calls = tokio::runtime::Builder::new_multi_thread().thread_name("long-call").enable_all().build()?;
         let registry = Arc::new(Registry::new(changes, Arc::clone(&topics)));
+        let feeds = Feeds::of_plugins(&registry, long_calls.handle().clone(), &limits);
+        topics.run_feeds_with(Arc::<Feeds<Guests>>::clone(&feeds));
         let tasks = task_store(config, &limits, &clock);
         let dispatch = Dispatch::new(Arc::clone(&registry), tasks, long_calls.handle().clone(), Arc::clone(&limits), clock)?;
         let dispatch = Arc::new(dispatch);
@@ -122,7 +126,7 @@ impl Host {
         long_calls.spawn(async move { topics.tell_updates().await });
         // Says in the log what cannot be read, before a call needs it.
         long_calls.spawn(async move { secrets.unreadable().await });
-        Ok(Self { registry, dispatch, limits, http, loader: Arc::new(loader), long_calls })
+        Ok(Self { registry, dispatch, feeds, limits, http, loader: Arc::new(loader), long_calls })
     }
 
     /// What a server needs of it.

@@ -8,6 +8,7 @@ mod content;
 mod encode;
 mod error;
 mod exchange;
+mod feeds;
 mod listen;
 mod params;
 mod perform;
@@ -20,6 +21,7 @@ mod topic;
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
+pub use feeds::{Feeds, Guests};
 pub use listen::{Filter, Listen};
 pub use topic::Hearing;
 

@@ -87,6 +87,18 @@ impl Registry {
         self.is_ready.load(Ordering::Acquire)
     }
 
+    /// Changes whenever a set was put in force.
+    #[must_use]
+    pub fn swaps(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// The set in force now; empty while the host is still starting.
+    #[must_use]
+    pub fn in_force(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
     /// The set in force. Whoever comes while the host is still starting waits for it, so that nobody sees half of the plugins; the
     /// waiter's own deadline bounds it.
     pub async fn snapshot(&self) -> Arc<Snapshot> {

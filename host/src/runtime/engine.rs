@@ -4,7 +4,7 @@ use crate::limits::Limits;
 use std::time::Duration;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Slots beside those for calls: descriptions while loading.
+/// Slots beside those for calls and feeds: descriptions while loading.
 const LOADING_SLOTS: u32 = 16;
 /// Warm memory of a slot that is reset in place instead of being unmapped; unmapping takes a lock of the whole process.
 const KEEP_RESIDENT_BYTES: usize = 2 << 20;
@@ -55,8 +55,8 @@ fn config(limits: &Limits) -> Config {
 }
 
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let calls = u32::try_from(limits.calls_max).unwrap_or(u32::MAX / 64);
-    let slots = calls + LOADING_SLOTS;
+    let running = limits.calls_max.saturating_add(limits.feeds_max);
+    let slots = u32::try_from(running).unwrap_or(u32::MAX / 64) + LOADING_SLOTS;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(limits.core_instances_max))

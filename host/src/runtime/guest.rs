@@ -123,7 +123,7 @@ pub struct Round {
 
 /// A linked component and where its handlers are.
 pub struct Guest {
-    linked: Linked,
+    pub(super) linked: Linked,
     clock: Clock,
     // One of these two.
     catalog: Option<catalog::GuestIndices>,
@@ -133,7 +133,7 @@ pub struct Guest {
     prompts: Option<prompts::GuestIndices>,
     resources: Option<resources::GuestIndices>,
     completion: Option<completion::GuestIndices>,
-    subscribe: Option<subscribe::GuestIndices>,
+    pub(super) subscribe: Option<subscribe::GuestIndices>,
     query_batch: Option<query_batch::GuestIndices>,
     webhook: Option<webhook::GuestIndices>,
 }
@@ -348,7 +348,7 @@ impl Guest {
     }
 
     /// A fresh store with every limit on.
-    fn store(&self, tag: CallTag, limits: &CallLimits, deadline: Instant, meter: &Arc<Meter>) -> Store<CallState> {
+    pub(super) fn store(&self, tag: CallTag, limits: &CallLimits, deadline: Instant, meter: &Arc<Meter>) -> Store<CallState> {
         let engine = &self.linked.engine;
         let host = engine.limits();
         let budget = Budget::new(tag, deadline, host);
@@ -360,18 +360,23 @@ impl Guest {
         let mut store = Store::new(engine.inner(), state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(host.hostcall_bytes_max);
-        store.set_epoch_deadline(1);
-        let (meter, cpu_time_max) = (Arc::clone(meter), limits.cpu_time_max);
-        store.epoch_deadline_callback(move |_| {
-            if meter.busy() >= cpu_time_max {
-                return Err(CpuTimeUsedUp.into());
-            }
-            meter.note_yield();
-            // tokio's own yield: a plain one is put in front of the tasks that wait.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
+        allow_cpu_time(&mut store, limits.cpu_time_max, meter);
         store
     }
+}
+
+/// From now on the guest has this much processor time, by this meter, and gives way at every tick of the epoch.
+pub(super) fn allow_cpu_time(store: &mut Store<CallState>, cpu_time_max: Duration, meter: &Arc<Meter>) {
+    store.set_epoch_deadline(1);
+    let meter = Arc::clone(meter);
+    store.epoch_deadline_callback(move |_| {
+        if meter.busy() >= cpu_time_max {
+            return Err(CpuTimeUsedUp.into());
+        }
+        meter.note_yield();
+        // tokio's own yield: a plain one is put in front of the tasks that wait.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    });
 }
 
 fn abilities(abilities: Abilities) -> wit::ClientAbilities {
@@ -401,7 +406,7 @@ fn resource_done(outcome: resources::ResourceOutcome) -> Done {
 }
 
 /// Puts the walls around a call: its time, and panics of ours, which cost this call only.
-async fn guarded<T>(
+pub(super) async fn guarded<T>(
     run: Pin<Box<dyn Future<Output = Result<T, GuestError>> + Send>>,
     meter: Arc<Meter>,
     deadline: Instant,

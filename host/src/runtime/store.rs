@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::secrets::CallSecrets;
 use std::sync::Arc;
+use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Trap};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -91,6 +92,13 @@ impl CallState {
     /// Tells where the messages of this call go.
     pub(super) fn connect(&mut self, client: Option<ClientChannel>) {
         self.client = client;
+    }
+
+    /// The next call into the same instance: its budget is whole again, and it sees the secrets as they are by then.
+    pub(super) fn renew(&mut self, deadline: Instant) {
+        self.budget = self.budget.renewed(deadline, &self.limits);
+        (self.secrets, self.http, self.wasi_http) = (None, None, None);
+        self.limiter.memory_refused = false;
     }
 
     pub(super) fn client(&mut self) -> ClientView<'_> {

@@ -28,6 +28,8 @@ plugins:  ## Build the bundled plugins into plugins/<name>/<name>.wasm
 	cp $(GUEST_OUT)/database.wasm plugins/database/database.wasm
 	cp $(GUEST_OUT)/web.wasm plugins/web/web.wasm
 	cp $(GUEST_OUT)/notes.wasm plugins/notes/notes.wasm
+	cp $(GUEST_OUT)/logs.wasm plugins/logs/logs.wasm
+	cp $(GUEST_OUT)/rooms.wasm plugins/rooms/rooms.wasm
 
 .PHONY: guests
 guests: host  ## Build the guests that the tests and benchmarks run

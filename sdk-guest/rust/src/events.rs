@@ -3,7 +3,7 @@
 //! ```toml
 //! # plugin.toml
 //! [grants.events]
-//! publish = ["tickets/*"]
+//! topics = ["tickets/opened"]
 //! ```
 //!
 //! ```

@@ -8,15 +8,19 @@ mod content;
 mod encode;
 mod error;
 mod exchange;
+mod hooks;
 mod listen;
 mod params;
+mod replays;
 mod rounds;
 mod seal;
+mod signature;
 mod task;
 
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
+pub use hooks::{Hook, HookError, HookRequest, Taken};
 pub use listen::{Filter, Listen};
 
 use crate::auth::Principal;
@@ -31,6 +35,7 @@ use crate::tasks::Store;
 use crate::wit::cofferdam::mcp::types::Failure;
 use crate::wit::exports::cofferdam::mcp::completion::Suggestions;
 use admit::Admission;
+use hooks::Hooks;
 use rounds::{Ended, Handling};
 use seal::Sealer;
 use serde_json::Value;
@@ -42,6 +47,7 @@ pub struct Dispatch {
     registry: Arc<Registry>,
     admission: Arc<Admission>,
     tasks: Arc<Tasks>,
+    hooks: Hooks,
     sealer: Sealer,
     long_calls: tokio::runtime::Handle,
     limits: Arc<Limits>,
@@ -65,7 +71,8 @@ impl Dispatch {
         let sealer = Sealer::new().ok_or(NoRandomness)?;
         let admission = Arc::new(Admission::new(&limits));
         let tasks = Tasks::new(store, Arc::clone(registry.changes()), Arc::clone(&limits), clock.clone());
-        Ok(Self { registry, admission, tasks, sealer, long_calls, limits, clock })
+        let hooks = Hooks::new(&limits);
+        Ok(Self { registry, admission, tasks, hooks, sealer, long_calls, limits, clock })
     }
 
     /// What is loaded.

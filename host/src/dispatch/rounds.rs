@@ -173,7 +173,7 @@ impl Dispatch {
     }
 
     /// One run of a handler: it waits for its slots, and gives them back.
-    async fn invoke(&self, mut job: Job, binding: &Arc<Binding>) -> Result<(Result<Done, Failure>, CallRef), CallError> {
+    pub(super) async fn invoke(&self, mut job: Job, binding: &Arc<Binding>) -> Result<(Result<Done, Failure>, CallRef), CallError> {
         let slots = self.admission.admit(binding).await?;
         // Waiting for a slot is not the handler's time.
         job.deadline = Instant::now() + job.limits.wall_time_max;

@@ -9,6 +9,7 @@ mod secrets;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,8 +22,9 @@ pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
 pub use self::secrets::SecretsGrant;
 pub use self::storage::{FolderGrant, KeyValueGrant, OfferedFolder};
+pub use self::webhooks::WebhookGrant;
 use crate::limits::{CallLimits, Limits};
-pub use crate::manifest::Access;
+pub use crate::manifest::{Access, Signature};
 use crate::manifest::{DocumentError, Manifest, WantedGrants, WantedSql, closest, listed, quoted};
 
 /// A manifest asks for something that the operator does not offer.
@@ -93,6 +95,8 @@ pub struct Grants {
     pub secrets: SecretsGrant,
     /// What it is told: its own values, with the operator's in their places.
     pub config: BTreeMap<String, String>,
+    /// Topics that others publish to by signed requests.
+    pub webhooks: Vec<WebhookGrant>,
 }
 
 /// A database that a plugin may use.
@@ -122,7 +126,8 @@ impl Grants {
         let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
         let WantedGrants { client, changes, .. } = manifest.grants;
         let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
-        Ok(Self { client, changes, http, sql, keyvalue, files, secrets, config })
+        let webhooks = webhooks::webhooks(manifest, offered)?;
+        Ok(Self { client, changes, http, sql, keyvalue, files, secrets, config, webhooks })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -136,7 +141,8 @@ impl Grants {
         let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
         let config = (!self.config.is_empty()).then(|| "config".to_owned());
         let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
-        plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).collect()
+        let webhooks = self.webhooks.iter().map(WebhookGrant::summary);
+        plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).chain(webhooks).collect()
     }
 }
 

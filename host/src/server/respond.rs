@@ -2,12 +2,12 @@
 
 use super::body::Reply;
 use crate::auth::guard::Refusal;
-use crate::dispatch::CallError;
+use crate::dispatch::{CallError, HookError};
 use crate::legacy::LegacyError;
 use crate::mcp::bounds::BoundsError;
 use crate::mcp::headers::HeaderError;
 use crate::mcp::{MessageError, code, write};
-use crate::topics::{FilterError, SubscribeError};
+use crate::topics::{FilterError, PublishError, SubscribeError};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
@@ -82,6 +82,9 @@ pub(super) enum Problem<'a> {
     /// No subscription.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
+    /// A webhook's request.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A filter that is not one.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -109,6 +112,7 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
         Problem::Subscribe(SubscribeError::UnknownTopic(_)) => (StatusCode::NOT_FOUND, None),
         Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
+        Problem::Hook(error) => (hook_status(error), None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
@@ -147,6 +151,18 @@ fn call_status(error: &CallError) -> StatusCode {
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
         CallError::PluginFailed { .. } => StatusCode::BAD_GATEWAY,
         CallError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn hook_status(error: &HookError) -> StatusCode {
+    match error {
+        HookError::Unknown | HookError::Publish(PublishError::UnknownTopic(_)) => StatusCode::NOT_FOUND,
+        HookError::Refused => StatusCode::UNAUTHORIZED,
+        HookError::NoEvent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        HookError::Publish(PublishError::TooLarge(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+        HookError::Publish(PublishError::TooFast(_)) => StatusCode::TOO_MANY_REQUESTS,
+        HookError::Unverifiable | HookError::Unavailable(_) | HookError::Publish(_) => StatusCode::SERVICE_UNAVAILABLE,
+        HookError::Call(error) => call_status(error),
     }
 }
 
@@ -208,6 +224,8 @@ fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
             let verb = if let Problem::PlainMethod(verb) = problem { verb.as_str() } else { "POST" };
             headers.extend(HeaderValue::from_str(verb).ok().map(|verb| (header::ALLOW, verb)));
         }
+        // RFC 9110, 15.5.2: it has to name a scheme, and there is none for signatures of webhooks.
+        StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("WebhookSignature"))),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
         _ => {}
     }

@@ -173,7 +173,7 @@ limits! {
     topic_retained_bytes_max: usize = 8 * MIB;
     /// How often clients are told that the resource of a topic was updated, however much is published.
     topic_told_every: Duration = Duration::from_millis(100);
-    /// The data of one event; a subscriber's queue holds at least four.
+    /// One event: its data, and where it came from, how serious and of what kind it is; a subscriber's queue holds at least four.
     event_bytes_max: usize = 64 * KIB;
     /// Events of one plugin, from whatever source; the rest is refused, or waits when it comes from a feed.
     events_per_second_max: u32 = 5_000;

@@ -8,6 +8,7 @@ pub mod budget;
 pub mod changes;
 pub mod client;
 pub mod config;
+pub mod events;
 pub mod files;
 pub mod host;
 pub mod http;

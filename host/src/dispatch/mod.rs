@@ -11,11 +11,13 @@ mod exchange;
 mod hooks;
 mod listen;
 mod params;
+mod perform;
 mod replays;
 mod rounds;
 mod seal;
 mod signature;
 mod task;
+mod tied;
 
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
@@ -151,7 +153,7 @@ impl Dispatch {
         let ask = Ask::Operation { handler: operation.handler, name: Arc::clone(&operation.name), arguments: arguments.to_owned() };
         let handling = Handling { principal, binding: &tool.binding, request, exchange, name, ask: Arc::new(ask) };
         let ended = match mode {
-            Mode::InPlace => self.run(&handling).await,
+            Mode::InPlace => self.perform(&handling, &tool, operation).await,
             Mode::MayBecomeTask => match self.run_or_become_task(&handling, &tool).await? {
                 task::Began::Ended(ended) => Ok(ended),
                 task::Began::Task(handle) => return Ok(encode::with_members(request.id, "task", &handle)),

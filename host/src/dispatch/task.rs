@@ -7,7 +7,7 @@ use super::admit::Admission;
 use super::encode;
 use super::exchange::Exchange;
 use super::rounds::{Ended, Handling, Question, answers, check_abilities, questions, requests_json};
-use super::{CallError, Dispatch, Tool};
+use super::{CallError, Dispatch, Tool, tied};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::ids::CallRef;
@@ -15,7 +15,7 @@ use crate::limits::{CallLimits, Limits};
 use crate::mcp::{Abilities, Request};
 use crate::runtime::{Ask, Call, Done, GuestError, Job, Round};
 use crate::tasks::{self, Owner, Status, Store, StoreError, Task, TaskId};
-use crate::topics::{Change, Changes};
+use crate::topics::{Change, Changes, Topics};
 use crate::wit::cofferdam::mcp::types::{Failure, InputRequired};
 use crate::wit::exports::cofferdam::mcp::catalog::TaskSupport;
 use std::borrow::Cow;
@@ -105,6 +105,7 @@ struct Open {
 /// Everything that a task needs to run its handler again.
 struct Work {
     admission: Arc<Admission>,
+    topics: Arc<Topics>,
     tool: Tool,
     ask: Arc<Ask>,
     principal: Arc<Principal>,
@@ -280,6 +281,9 @@ impl Work {
 
     /// What a task becomes at the end of its call: what a tool says of its own failure is a result, like any other.
     fn end(&self, outcome: Outcome) -> tasks::Change {
+        if let Ok(Ok(done)) = &outcome {
+            work_is_done(&self.topics, &self.tool, &self.ask, done, self.reference);
+        }
         let reply = match outcome {
             Ok(Ok(Done::Reply(reply))) => reply,
             Ok(Err(failure)) => return tasks::Change::completed(encode::task_failure(&encode::failure_text(failure))),
@@ -290,6 +294,13 @@ impl Work {
         let operation = self.tool.operation().ok_or_else(missing);
         let result = operation.and_then(|operation| encode::task_result(operation, &reply, self.tool.binding.limits.output_bytes_max));
         result.map_or_else(|error| tasks::Change::failed(error_json(&self.failed(&error))), tasks::Change::completed)
+    }
+}
+
+/// What the end of a run is tied to is published before anybody has the answer.
+fn work_is_done(topics: &Topics, tool: &Tool, ask: &Ask, done: &Done, reference: CallRef) {
+    if let Some(operation) = tool.operation() {
+        tied::publish(topics, &tool.binding, operation, (ask, done), reference);
     }
 }
 
@@ -340,12 +351,16 @@ impl Dispatch {
             let outcome = outcome.map_err(|error| super::failed_within(&tool.binding, &limits, &error, reference))?;
             return match outcome {
                 Ok(Done::InputRequired(wanted)) => self.ask_client(handling, wanted, round, reference).map(Began::Ended),
-                Ok(done) => Ok(Began::Ended(Ended::Done(done, reference))),
+                Ok(done) => {
+                    work_is_done(self.registry.topics(), tool, &handling.ask, &done, reference);
+                    Ok(Began::Ended(Ended::Done(done, reference)))
+                }
                 Err(failure) => Ok(Began::Ended(Ended::Failed(failure))),
             };
         }
         let work = Work {
             admission: Arc::clone(&self.admission),
+            topics: Arc::clone(self.registry.topics()),
             tool: tool.clone(),
             ask: Arc::clone(&handling.ask),
             principal: Arc::clone(handling.principal),

@@ -98,9 +98,10 @@ pub fn effective(manifest: &Manifest, grants: &Grants, limits: &Limits) -> Vec<E
 
 /// The imports that a grant is for, by the first word of its summary. One that is for no import is not here: nobody can tell whether it
 /// is used.
-const USED_BY: [(&str, &str); 9] = [
+const USED_BY: [(&str, &str); 10] = [
     ("client", "cofferdam:mcp/client"),
     ("changes", "cofferdam:mcp/changes"),
+    ("events", "cofferdam:mcp/events"),
     ("sql", "cofferdam:mcp/sql"),
     ("http", "cofferdam:mcp/http"),
     ("http", "wasi:http/"),

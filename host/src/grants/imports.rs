@@ -1,7 +1,7 @@
 //! What to say when a component imports an interface that is not linked.
 
 /// What the contract's interfaces are for, so that a plugin's author knows which end of one to hold.
-const EXPORTED: [&str; 7] = ["catalog", "query", "update", "subscribe", "prompts", "resources", "completion"];
+const EXPORTED: [&str; 9] = ["catalog", "query", "query-batch", "update", "subscribe", "webhook", "prompts", "resources", "completion"];
 
 /// Versions of `wasi:config/store` that are linked for a plugin that has values.
 const CONFIG_VERSIONS: [&str; 3] = ["0.2.0-rc.1", "0.2.0-draft", "0.2.0-draft-2024-09-27"];
@@ -37,6 +37,11 @@ fn contract(interface: &str) -> Option<String> {
         "http" => Some(HTTP.to_owned()),
         "client" => Some("The plugin reports progress to clients, or logs to them; write in plugin.toml:\n[grants.client]".to_owned()),
         "changes" => Some("The plugin tells clients what changed; write in plugin.toml:\n[grants.changes]".to_owned()),
+        "events" => Some(
+            "The plugin publishes events; name their topics in plugin.toml as its catalog does, for example:\n\
+             [grants.events]\ntopics = [\"edits\"]"
+                .to_owned(),
+        ),
         exported if EXPORTED.contains(&exported) => {
             Some(format!("An interface to export: a plugin does not import cofferdam:mcp/{exported}"))
         }

@@ -2,6 +2,7 @@
 
 mod ceiling;
 mod effective;
+mod events;
 pub mod http;
 mod imports;
 mod missing;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use self::ceiling::Ceiling;
 pub use self::effective::{Effective, Whose, effective, over_granted};
+pub use self::events::check_offered;
 pub use self::http::HttpGrant;
 pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
@@ -26,6 +28,7 @@ pub use self::webhooks::WebhookGrant;
 use crate::limits::{CallLimits, Limits};
 pub use crate::manifest::{Access, Signature};
 use crate::manifest::{DocumentError, Manifest, WantedGrants, WantedSql, closest, listed, quoted};
+use crate::topics::TopicPattern;
 
 /// A manifest asks for something that the operator does not offer.
 pub type GrantError = DocumentError;
@@ -83,6 +86,8 @@ pub struct Grants {
     pub client: bool,
     /// Reports that lists and resources changed.
     pub changes: bool,
+    /// Topics that it publishes under itself, by their names in its catalog.
+    pub events: Vec<TopicPattern>,
     /// Requests to others.
     pub http: Option<HttpGrant>,
     /// Databases, by the operator's names for them.
@@ -126,8 +131,9 @@ impl Grants {
         let (secrets, config) = (secrets::secrets(manifest, offered)?, secrets::config(manifest, offered)?);
         let WantedGrants { client, changes, .. } = manifest.grants;
         let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
+        let events = events::topics(manifest)?;
         let webhooks = webhooks::webhooks(manifest, offered)?;
-        Ok(Self { client, changes, http, sql, keyvalue, files, secrets, config, webhooks })
+        Ok(Self { client, changes, events, http, sql, keyvalue, files, secrets, config, webhooks })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -140,6 +146,8 @@ impl Grants {
         let files = self.files.iter().map(|(folder, grant)| format!("files {folder} ({})", grant.access));
         let revealed = self.secrets.reveal.iter().map(|name| format!("secret {name} (reveal)"));
         let config = (!self.config.is_empty()).then(|| "config".to_owned());
+        let topics: Vec<_> = self.events.iter().map(TopicPattern::as_str).collect();
+        let plain = plain.chain((!topics.is_empty()).then(|| format!("events ({})", topics.join(", "))));
         let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
         let webhooks = self.webhooks.iter().map(WebhookGrant::summary);
         plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).chain(webhooks).collect()

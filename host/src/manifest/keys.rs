@@ -81,6 +81,7 @@ const SECTIONS: &[Section] = &[
         &[
             Key::section("client"),
             Key::section("changes"),
+            Key::section("events"),
             Key::section("http"),
             Key::section("sql"),
             Key::section("keyvalue"),
@@ -91,6 +92,17 @@ const SECTIONS: &[Section] = &[
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
     Section::new("grants.changes", "Reports that lists and resources changed (`cofferdam:mcp/changes`).", &[]),
+    Section::new(
+        "grants.events",
+        "Events that the plugin publishes itself (`cofferdam:mcp/events`). What the host publishes for it, after its updates and from its \
+         feeds and webhooks, needs no grant.",
+        &[Key::required(
+            "topics",
+            Kind::Texts,
+            "Under which topics, by their names in the plugin's catalog: with the `{variable}` where they have one.",
+            "[\"edits\", \"collaboration/{id}\"]",
+        )],
+    ),
     Section::new(
         "grants.http",
         "Requests to others (`cofferdam:mcp/http` and `wasi:http/outgoing-handler`). Every one is checked against this list, redirects too.",

@@ -4,6 +4,7 @@
 mod config;
 mod document;
 mod error;
+mod events;
 mod findings;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -28,6 +29,7 @@ use std::time::Duration;
 pub(crate) use self::config::config_values;
 pub(crate) use self::document::{Document, Field, Table};
 pub use self::error::{DocumentError, Place};
+pub use self::events::WantedTopic;
 pub(crate) use self::findings::{Consequences, all as all_findings};
 pub use self::http::{Host, HostPattern, Method, Pattern, Scheme};
 pub use self::http::{WantedCache, WantedHeader, WantedHttp, WantedRetry, belongs_to_the_host};
@@ -107,6 +109,8 @@ pub struct WantedGrants {
     pub client: bool,
     /// `[grants.changes]`: reports that lists and resources changed.
     pub changes: bool,
+    /// `[grants.events]`: the topics that it publishes under itself.
+    pub events: Vec<WantedTopic>,
     /// `[grants.http]`: requests to others.
     pub http: Option<WantedHttp>,
     /// Databases, by the operator's names for them.
@@ -305,11 +309,12 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     }
     let asked = table.fields().iter().map(|field| (field.key().to_owned(), field.place())).collect();
     let (client, changes) = (table.section("client")?.is_some(), table.section("changes")?.is_some());
+    let events = table.section("events")?.map(|table| events::wanted_topics(&table)).transpose()?.unwrap_or_default();
     let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
     let (keyvalue, files) = (storage::key_value(table)?, storage::folders(table)?);
     let http = table.section("http")?.map(|table| http::wanted_http(&table)).transpose()?;
     let webhooks = table.section("webhooks")?.map(|table| webhooks::wanted_webhooks(&table)).transpose()?.unwrap_or_default();
-    Ok(WantedGrants { asked, client, changes, http, sql, keyvalue, files, secrets, webhooks })
+    Ok(WantedGrants { asked, client, changes, events, http, sql, keyvalue, files, secrets, webhooks })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

@@ -7,6 +7,7 @@ use super::webhooks::Webhook;
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::config::ConfigCap;
+use crate::caps::events::{EventsCap, GrantedTopic};
 use crate::caps::files::{Files, FilesCap};
 use crate::caps::host::escape;
 use crate::caps::http::Http;
@@ -93,6 +94,13 @@ pub struct Loader {
     pub clock: Clock,
 }
 
+/// What is a plugin's own of what it can report and publish: known when its catalog is.
+#[derive(Default)]
+struct Own {
+    resources: Arc<OnceLock<Owned>>,
+    topics: Arc<OnceLock<Vec<GrantedTopic>>>,
+}
+
 impl Loader {
     /// Loads every plugin of a folder, all at once; compilation has its own bound.
     pub async fn load_folder(self: &Arc<Self>, folder: &Path) -> std::io::Result<(Snapshot, Vec<PluginReport>)> {
@@ -145,15 +153,16 @@ impl Loader {
         });
         let (manifest, component, sources, revision) = read.await.map_err(|error| error.to_string())??;
         let grants = Grants::resolve(&manifest, &self.offered).map_err(|error| error.to_string())?;
-        let owned = Arc::<OnceLock<Owned>>::default();
-        let guest = self.prepare(&manifest, &grants, component, sources, revision, &owned).await?;
+        let own = Own::default();
+        let guest = self.prepare(&manifest, &grants, component, sources, revision, &own).await?;
         let tag = CallTag { reference: CallRef::next(), tenant: TenantId::local(), plugin: manifest.name.clone() };
         let described = guest.describe(tag, self.limits.describe_cpu_time_max, self.limits.describe_wall_time_max).await;
         // A trap comes with names that the component has for its functions.
         let described = described.map_err(|error| format!("its catalog could not be read: {}", escape(&error.to_string())))?;
         let catalog = Catalog::check(described, manifest.name.as_str(), &manifest.prefix, |export| guest.has(export), &self.limits)?;
+        let _ = own.topics.set(super::topics::granted(&manifest, &catalog.topics)?);
         let webhooks = Webhook::all(&manifest, &grants, &catalog.topics, &self.secrets).map_err(|error| error.to_string())?;
-        let _ = owned.set(Owned {
+        let _ = own.resources.set(Owned {
             uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
             templates: catalog.templates.iter().map(|template| template.template.clone()).collect(),
         });
@@ -176,16 +185,18 @@ impl Loader {
         component: Vec<u8>,
         sources: Sources,
         revision: RevisionId,
-        owned: &Arc<OnceLock<Owned>>,
+        own: &Own,
     ) -> Result<Arc<Guest>, String> {
         let compiled = self.code.compile(revision, component).await.map_err(|error| error.to_string())?;
         let sql = self.sql.grant(&grants.sql).map_err(|error| error.to_string())?;
-        let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(owned) });
+        let changes = grants.changes.then(|| ChangesCap { changes: Arc::clone(&self.changes), owned: Arc::clone(&own.resources) });
+        let events = (!grants.events.is_empty()).then(|| EventsCap { topics: Arc::clone(&self.topics), granted: Arc::clone(&own.topics) });
         let (keyvalue, files) = self.storage(grants).await?;
         let http = grants.http.clone().map(|grant| Arc::new(self.http.grant(&TenantId::local(), grant)));
         let granted = Granted {
             client: grants.client,
             changes,
+            events,
             http,
             sql,
             keyvalue,

@@ -2,23 +2,57 @@
 
 use super::catalog::prose;
 use super::schema::Schema;
+use crate::caps::events::{GrantedTopic, Problems};
+use crate::grants;
 use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::mcp::strict;
 use crate::topics::{Declared, Overflow, TopicPattern, topic_uri};
 use crate::wit::exports::cofferdam::mcp::catalog as wit;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// One topic of a plugin.
 pub struct Topic {
     /// Which topics, and how they are kept.
     pub declared: Declared,
     /// What the data of an event has to fit.
-    pub event: Option<Schema>,
+    pub event: Option<Arc<Schema>>,
     /// For people and models: what its events tell.
     pub description: Option<String>,
     /// The resource, or the template when the topic has variables, as clients see it: one JSON object.
     pub definition: String,
     /// The resource's URI, or the template's text.
     pub uri: String,
+}
+
+impl Topic {
+    /// What is wrong with a text as the data of an event; none when it is a JSON object that fits.
+    #[must_use]
+    pub fn problems(&self, data: &str) -> Option<String> {
+        problems(self.event.as_deref(), data)
+    }
+}
+
+fn problems(event: Option<&Schema>, data: &str) -> Option<String> {
+    match strict::parse(data) {
+        Ok(value) if value.is_object() => event.and_then(|event| event.problems(&value)),
+        Ok(_) => Some("an event's data is a JSON object".to_owned()),
+        Err(error) => Some(format!("an event's data is a JSON object: {error}")),
+    }
+}
+
+/// The topics that a plugin publishes under itself. Refused is a manifest that names one which the catalog does not have.
+pub(super) fn granted(manifest: &Manifest, topics: &[Topic]) -> Result<Vec<GrantedTopic>, String> {
+    let names = topics.iter().map(|topic| topic.declared.pattern.as_str());
+    grants::check_offered(manifest, names).map_err(|error| error.to_string())?;
+    let wanted = |topic: &&Topic| manifest.grants.events.iter().any(|wanted| wanted.name == topic.declared.pattern.as_str());
+    let granted = |topic: &Topic| {
+        let event = topic.event.clone();
+        let problems: Problems = Box::new(move |data| problems(event.as_deref(), data));
+        GrantedTopic { pattern: topic.declared.pattern.clone(), problems }
+    };
+    Ok(topics.iter().filter(wanted).map(granted).collect())
 }
 
 pub(super) fn check_topics(topics: Vec<wit::Topic>, plugin: &str, has_feeds: bool, limits: &Limits) -> Result<Vec<Topic>, String> {
@@ -52,7 +86,7 @@ fn sample(pattern: &TopicPattern) -> String {
 fn check_topic(topic: wit::Topic, plugin: &str, limits: &Limits) -> Result<Topic, String> {
     let pattern = TopicPattern::parse(&topic.name).map_err(|error| error.to_string())?;
     let parse = |text: &String| Schema::parse(text, limits).map_err(|error| format!("event schema: {error}"));
-    let event = topic.event_schema.as_ref().map(parse).transpose()?;
+    let event = topic.event_schema.as_ref().map(parse).transpose()?.map(Arc::new);
     let description = topic.description.as_deref().map(|text| prose(text, limits)).transpose()?;
     let uri = topic_uri(plugin, pattern.as_str());
     let mut definition = Map::new();

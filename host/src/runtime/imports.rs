@@ -6,6 +6,7 @@ use super::store::{CallState, Caps};
 use crate::caps;
 use crate::caps::changes::ChangesCap;
 use crate::caps::config::ConfigCap;
+use crate::caps::events::EventsCap;
 use crate::caps::files::FilesCap;
 use crate::caps::http::HttpCap;
 use crate::caps::keyvalue::KeyValueCap;
@@ -25,6 +26,7 @@ const TYPES: &str = "cofferdam:mcp/types";
 const HOST: &str = "cofferdam:mcp/host";
 const CLIENT: &str = "cofferdam:mcp/client";
 const CHANGES: &str = "cofferdam:mcp/changes";
+const EVENTS: &str = "cofferdam:mcp/events";
 const HTTP: &str = "cofferdam:mcp/http";
 const SQL: &str = "cofferdam:mcp/sql";
 const KEYVALUE: &str = "cofferdam:mcp/keyvalue";
@@ -71,6 +73,8 @@ pub struct Granted {
     pub client: bool,
     /// `cofferdam:mcp/changes`.
     pub changes: Option<ChangesCap>,
+    /// `cofferdam:mcp/events`.
+    pub events: Option<EventsCap>,
     /// `cofferdam:mcp/http` and `wasi:http/outgoing-handler`.
     pub http: Option<Arc<HttpCap>>,
     /// `cofferdam:mcp/sql`.
@@ -95,8 +99,8 @@ pub fn link(engine: &Engine, component: &Component, granted: Granted) -> Result<
     if !missing.0.is_empty() {
         return Err(ImportError::NotGranted(missing));
     }
-    let Granted { client, changes, http, sql, keyvalue, files, secrets, config, log_rate } = granted;
-    let caps = Arc::new(Caps { client, changes, http, sql, keyvalue, files, secrets, config, log_rate });
+    let Granted { client, changes, events, http, sql, keyvalue, files, secrets, config, log_rate } = granted;
+    let caps = Arc::new(Caps { client, changes, events, http, sql, keyvalue, files, secrets, config, log_rate });
     let linker = linker(engine, &caps).map_err(|error| ImportError::Mismatch(format!(": {error:#}")))?;
     let pre = linker.instantiate_pre(component).map_err(|error| misfit(engine, component, &error))?;
     Ok(Linked { engine: engine.clone(), pre, caps })
@@ -118,6 +122,9 @@ pub(super) fn linker(engine: &Engine, caps: &Caps) -> wasmtime::Result<Linker<Ca
     }
     if caps.changes.is_some() {
         caps::changes::link(&mut linker, CallState::changes)?;
+    }
+    if caps.events.is_some() {
+        caps::events::link(&mut linker, CallState::events)?;
     }
     if caps.http.is_some() {
         caps::http::link(&mut linker, CallState::http)?;
@@ -158,6 +165,7 @@ pub(super) fn missing(engine: &Engine, component: &Component, granted: &Granted)
             TYPES | HOST => true,
             CLIENT => granted.client,
             CHANGES => granted.changes.is_some(),
+            EVENTS => granted.events.is_some(),
             HTTP => granted.http.is_some(),
             SQL => granted.sql.is_some(),
             KEYVALUE => granted.keyvalue.is_some(),

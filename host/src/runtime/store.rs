@@ -6,6 +6,7 @@ use crate::caps::budget::{Budget, BudgetError};
 use crate::caps::changes::{ChangesCap, ChangesView};
 use crate::caps::client::{ClientChannel, ClientView};
 use crate::caps::config::{ConfigCap, ConfigView};
+use crate::caps::events::{EventsCap, EventsView};
 use crate::caps::files::{FilesCap, FilesView, Handles};
 use crate::caps::host::{HostView, write_log};
 use crate::caps::http::{self, CallQuota, HttpCap, HttpView};
@@ -27,6 +28,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 pub(super) struct Caps {
     pub(super) client: bool,
     pub(super) changes: Option<ChangesCap>,
+    pub(super) events: Option<EventsCap>,
     pub(super) http: Option<Arc<HttpCap>>,
     pub(super) sql: Option<SqlCap>,
     pub(super) keyvalue: Option<KeyValueCap>,
@@ -97,6 +99,10 @@ impl CallState {
 
     pub(super) fn changes(&mut self) -> ChangesView<'_> {
         ChangesView { cap: self.caps.changes.as_ref(), budget: &mut self.budget }
+    }
+
+    pub(super) fn events(&mut self) -> EventsView<'_> {
+        EventsView { cap: self.caps.events.as_ref(), budget: &mut self.budget }
     }
 
     /// What the call may still take of its grant, made when it is first needed.

@@ -17,6 +17,15 @@ pub struct NewEvent {
     pub kind: Option<String>,
 }
 
+impl NewEvent {
+    /// What it takes: its data, and where it came from, how serious and of what kind it is.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.data.len() + text(&self.source) + text(&self.severity) + text(&self.kind)
+    }
+}
+
 /// An event that was published.
 #[derive(Debug)]
 pub struct Event {
@@ -42,8 +51,7 @@ impl Event {
     /// What it takes in queues and in the memory of its topic.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        self.new.data.len() + self.topic.len() + text(&self.new.source) + text(&self.new.severity) + text(&self.new.kind)
+        self.new.size_bytes() + self.topic.len()
     }
 
     /// Its data, parsed when it is first looked at.

@@ -188,6 +188,12 @@ impl Topics {
         });
     }
 
+    /// Refuses what is larger than an event may be.
+    pub fn check_size(&self, new: &NewEvent) -> Result<(), PublishError> {
+        let most = self.limits.event_bytes_max;
+        if new.size_bytes() > most { Err(PublishError::TooLarge(most)) } else { Ok(()) }
+    }
+
     /// Publishes an event of a plugin. Nobody is waited for. Returns the event's id.
     pub fn publish(&self, tenant: &TenantId, plugin: &PluginName, topic: &str, new: NewEvent) -> Result<u64, PublishError> {
         self.publish_to(tenant, plugin, topic, None, new)
@@ -208,9 +214,7 @@ impl Topics {
     ) -> Result<u64, PublishError> {
         let limits = &self.limits;
         let unknown = || PublishError::UnknownTopic(topic.chars().take(64).collect());
-        if new.data.len() > limits.event_bytes_max {
-            return Err(PublishError::TooLarge(limits.event_bytes_max));
-        }
+        self.check_size(&new)?;
         let tenant = self.tenant(id);
         let mut tenant = lock(&tenant);
         let event_id = tenant.last_id + 1;

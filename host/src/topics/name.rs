@@ -13,7 +13,8 @@ const SEGMENTS_MAX: usize = 8;
 pub struct BadTopic {
     /// The beginning of what was given.
     pub name: String,
-    why: &'static str,
+    /// What is wrong with it.
+    pub why: &'static str,
 }
 
 /// A topic of a catalog.

@@ -4,11 +4,14 @@
 //! out. What a request needs of its client on the way, an [`Exchange`] has.
 
 mod admit;
+mod answers;
 mod content;
 mod encode;
 mod error;
 mod exchange;
+mod gather;
 mod hooks;
+mod joined;
 mod listen;
 mod params;
 mod perform;
@@ -18,7 +21,9 @@ mod seal;
 mod signature;
 mod task;
 mod tied;
+mod writes;
 
+pub use answers::Freshness;
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
@@ -37,6 +42,7 @@ use crate::tasks::Store;
 use crate::wit::cofferdam::mcp::types::Failure;
 use crate::wit::exports::cofferdam::mcp::completion::Suggestions;
 use admit::Admission;
+use answers::{Answers, Performed};
 use hooks::Hooks;
 use rounds::{Ended, Handling};
 use seal::Sealer;
@@ -50,6 +56,7 @@ pub struct Dispatch {
     admission: Arc<Admission>,
     tasks: Arc<Tasks>,
     hooks: Hooks,
+    answers: Answers,
     sealer: Sealer,
     long_calls: tokio::runtime::Handle,
     limits: Arc<Limits>,
@@ -74,7 +81,8 @@ impl Dispatch {
         let admission = Arc::new(Admission::new(&limits));
         let tasks = Tasks::new(store, Arc::clone(registry.changes()), Arc::clone(&limits), clock.clone());
         let hooks = Hooks::new(&limits);
-        Ok(Self { registry, admission, tasks, hooks, sealer, long_calls, limits, clock })
+        let answers = Answers::new(&limits, admission.writes());
+        Ok(Self { registry, admission, tasks, hooks, answers, sealer, long_calls, limits, clock })
     }
 
     /// What is loaded.
@@ -153,7 +161,14 @@ impl Dispatch {
         let ask = Ask::Operation { handler: operation.handler, name: Arc::clone(&operation.name), arguments: arguments.to_owned() };
         let handling = Handling { principal, binding: &tool.binding, request, exchange, name, ask: Arc::new(ask) };
         let ended = match mode {
-            Mode::InPlace => self.perform(&handling, &tool, operation).await,
+            Mode::InPlace => match self.perform_or_keep(&handling, &tool, operation).await {
+                Ok(Performed::Kept(kept)) if exchange.version == Version::NEWEST => {
+                    return Ok(encode::tool_again(request.id, &kept.encoded));
+                }
+                Ok(Performed::Kept(kept)) => Ok(Ended::Done(Done::Reply(kept.reply.clone()), kept.reference)),
+                Ok(Performed::Ended(ended)) => Ok(ended),
+                Err(error) => Err(error),
+            },
             Mode::MayBecomeTask => match self.run_or_become_task(&handling, &tool).await? {
                 task::Began::Ended(ended) => Ok(ended),
                 task::Began::Task(handle) => return Ok(encode::with_members(request.id, "task", &handle)),

@@ -115,7 +115,7 @@ pub enum Reference {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Done {
     /// An operation is done.
     Reply(Reply),

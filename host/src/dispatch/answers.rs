@@ -264,9 +264,11 @@ impl Dispatch {
     /// Answers a query from what is kept, with what somebody else is waiting for, or by its handler. Anything else is run by its handler.
     pub(super) async fn answered(&self, handling: &Handling<'_>, tool: &Tool, operation: &Operation) -> Result<Performed, CallError> {
         let round = self.first_round(handling)?;
-        let job = self.job(handling, round);
-        let Some(question) = self.question(handling, operation, &job) else { return self.run(handling).await.map(Performed::Ended) };
-        let binding = handling.binding;
+        let (job, binding) = (self.job(handling, round.clone()), handling.binding);
+        let Some(question) = self.question(handling, operation, &job) else {
+            let invoked = self.invoke(job, binding).await?;
+            return self.run_on(handling, round, invoked).await.map(Performed::Ended);
+        };
         // Before anything is looked at: what is changed from here on may or may not be in the answer.
         let writes = self.answers.writes.now(binding);
         let cache = operation.cache.as_ref().map(|_| self.answers.of(&binding.tenant));
@@ -286,7 +288,7 @@ impl Dispatch {
             tracing::warn!(%plugin, %tenant, operation = &*operation.name, age_s, "a handler failed, and an old answer was given");
             return Ok(Performed::Ended(Ended::Done(Done::Reply(marked_stale(&stale.reply)), stale.reference)));
         }
-        self.run_on(handling, None, invoked?).await.map(Performed::Ended)
+        self.run_on(handling, round, invoked?).await.map(Performed::Ended)
     }
 
     /// One run for all who wait for it. It keeps what may be kept, whoever is still there.

@@ -36,7 +36,7 @@ guests: host  ## Build the guests that the tests and benchmarks run
 	target/release/wat echo-bare $(GUEST_OUT)/echo-bare.wasm
 
 .PHONY: test
-test: lint host plugins guests sdk-test clients conformance  ## Everything that CI runs
+test: lint host plugins guests sdk-test clients conformance openapi  ## Everything that CI runs
 	$(CARGO) test --release --workspace
 	tests/clients/run.sh
 
@@ -60,6 +60,11 @@ clients:  ## Install the official clients that the tests run
 conformance: host guests  ## Install and run the official conformance suite
 	tests/conformance/install.sh
 	tests/conformance/run.sh
+
+.PHONY: openapi
+openapi: host plugins guests  ## Install schemathesis and check the host against its /openapi.json
+	tests/openapi/install.sh
+	tests/openapi/run.sh
 
 .PHONY: bench
 bench: host plugins guests  ## Print the benchmark as ratios from one run

@@ -11,20 +11,6 @@ npm_packages() {
     PATH=$PWD/$dir/node_modules/.bin:$PATH node "$dir/node_modules/@anthropic-ai/claude-code/install.cjs"
 }
 
-# Debian has `venv` without `pip` in it as long as python3-venv is not installed.
-from_pypi() {
-    local venv=$dir/venv pip
-    rm -rf "$venv"
-    if python3 -m venv "$venv" >/dev/null 2>&1; then
-        pip=("$venv/bin/python" -m pip install)
-    else
-        rm -rf "$venv"
-        python3 -m venv --without-pip "$venv"
-        pip=(python3 -m pip install --target "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')")
-    fi
-    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore "${pip[@]}" --quiet --requirement requirements.txt
-}
-
 # The checks of the browser are left out where there is none.
 from_debian() {
     if command -v chromium-headless-shell >/dev/null || ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then return; fi

@@ -347,6 +347,42 @@ fn an_old_answer_is_better_than_none_where_the_manifest_says_so() {
     }
 }
 
+#[test]
+fn plain_http_says_how_long_an_answer_may_be_used_again() {
+    let bench = Bench::teller("[cache]\nstale_if_error = \"10m\"\n");
+    let query = |operation: &str, path: &str| {
+        let body = json!({"query": bench.tool(operation), "parameters": bench.arguments(path)}).to_string();
+        let head = format!(
+            "POST /mcp/query HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        client::raw(bench.host.address, (head + &body).as_bytes())
+    };
+    let (first, again, other) = (query("shared", "a"), query("shared", "a"), query("shared", "b"));
+    assert_eq!(first.header("cache-control"), Some("public, max-age=60"), "{first:?}");
+    let age: u64 = again.header("cache-control").and_then(|value| value.strip_prefix("public, max-age=")?.parse().ok()).unwrap();
+    assert!(age < 60 && again.json()["content"] == first.json()["content"], "{again:?}");
+    assert!(first.header("etag").is_some_and(|tag| tag.starts_with("W/\"")));
+    assert_eq!(first.header("etag"), again.header("etag"));
+    assert_ne!(first.header("etag"), other.header("etag"));
+    assert!(query("kept", "a").header("cache-control").is_some_and(|value| value.starts_with("private, max-age=")));
+    assert_eq!(query("fresh", "a").header("cache-control"), Some("no-store"));
+    // MCP and plain HTTP give the same answer.
+    assert_eq!(bench.ask("shared", "b"), other.json()["content"][0]["text"]);
+    let _ = query("brief", "a");
+    bench.gate.change(|state| state.status = "500 Internal Server Error");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        assert!(Instant::now() < deadline, "it is given as if it were new");
+        let answer = query("brief", "a");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if answer.json()["stale"] == true {
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            break;
+        }
+    }
+}
+
 fn voice(name: &str) -> Value {
     json!({ "voice": name })
 }

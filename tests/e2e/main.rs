@@ -22,6 +22,7 @@ mod modern;
 mod notes;
 mod packages;
 mod plain;
+mod plain_http;
 mod postgres;
 mod protocol;
 mod questions;

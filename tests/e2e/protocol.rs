@@ -37,7 +37,7 @@ fn request(text: &str) -> Vec<u8> {
     }
 }
 
-fn show(answer: &Answer) -> String {
+pub(crate) fn show(answer: &Answer) -> String {
     let mut shown = format!("{}\n", answer.status);
     for (name, value) in &answer.headers {
         // What differs from run to run is not shown.

@@ -75,8 +75,8 @@ fn assert_taken(answer: &Answer, events: usize) {
 /// Whatever is wrong, the sender is told the same.
 fn assert_refused(answer: &Answer) {
     let expected = json!({
-        "type": "about:blank",
-        "title": "Unauthorized",
+        "type": "urn:cofferdam:problem:signature",
+        "title": "The request is not signed as it has to be",
         "status": 401,
         "detail": "the request is not signed as this webhook wants it",
     });

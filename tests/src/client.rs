@@ -21,6 +21,8 @@ const KNOWN_HEADERS: &[&str] = &[
     "cache-control",
     "x-accel-buffering",
     "vary",
+    "content-encoding",
+    "etag",
     "access-control-allow-origin",
     "access-control-allow-headers",
     "access-control-allow-methods",
@@ -95,15 +97,42 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
     read(&mut stream)
 }
 
+/// Sends bytes on a connection of their own and reads one answer whose body need not be text.
+#[must_use]
+pub fn raw_bytes(address: SocketAddr, bytes: &[u8]) -> (Answer, Vec<u8>) {
+    let mut stream = connect(address);
+    let _ = stream.write_all(bytes);
+    let (status, headers, body) = read_bytes(&mut stream).expect("an answer");
+    (Answer { status, headers, body: String::new() }, body)
+}
+
+/// Sends a request for a head, and reads that: nothing may follow it.
+#[must_use]
+pub fn head(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = connect(address);
+    let _ = stream.write_all(bytes);
+    let (status, headers, mut body) = read_head(&mut stream).expect("an answer");
+    stream.shutdown(std::net::Shutdown::Write).expect("an end");
+    stream.read_to_end(&mut body).expect("the end");
+    assert!(body.is_empty(), "a head has a body");
+    Answer { status, headers, body: String::new() }
+}
+
 /// Reads one answer. Refuses header fields that this host has no business to send.
 #[must_use]
 pub fn read(stream: &mut TcpStream) -> Answer {
-    let Some((status, headers, mut body)) = read_head(stream) else {
+    let Some((status, headers, body)) = read_bytes(stream) else {
         return Answer { status: 0, headers: Vec::new(), body: String::new() };
     };
+    Answer { status, headers, body: String::from_utf8(body).expect("UTF-8") }
+}
+
+/// The same with the body as it came; none when the connection was closed without an answer.
+fn read_bytes(stream: &mut TcpStream) -> Option<Head> {
+    let (status, headers, mut body) = read_head(stream)?;
     if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
         let body = read_chunks(stream, body);
-        return Answer { status, headers, body };
+        return Some((status, headers, body.into_bytes()));
     }
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut chunk = [0; 16 << 10];
@@ -113,7 +142,7 @@ pub fn read(stream: &mut TcpStream) -> Answer {
         body.extend_from_slice(&chunk[..count]);
     }
     assert_eq!(body.len(), length, "more than one answer");
-    Answer { status, headers, body: String::from_utf8(body).expect("UTF-8") }
+    Some((status, headers, body))
 }
 
 /// Status, header fields, and what came of the body with them.

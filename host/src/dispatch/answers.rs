@@ -62,6 +62,7 @@ pub(super) struct Kept {
     pub(super) reference: CallRef,
     made: Instant,
     fresh_for: Duration,
+    shared: bool,
     writes: u64,
     size_bytes: usize,
 }
@@ -128,9 +129,20 @@ impl Kept {
         self.made.elapsed()
     }
 
+    /// How long it may be used again.
+    pub(super) fn freshness(&self) -> Freshness {
+        Freshness { lasts: self.fresh_for.saturating_sub(self.age()), shared: self.shared }
+    }
+
     fn is_fresh(&self, now: Count) -> bool {
         self.writes == now.plugin && self.age() < self.fresh_for
     }
+}
+
+/// Whether a reply says that it is old.
+pub(super) fn is_stale(reply: &Reply) -> bool {
+    let meta = reply.meta.as_deref().filter(|meta| meta.contains(STALE));
+    meta.and_then(|meta| serde_json::from_str::<Value>(meta).ok()).is_some_and(|meta| meta.get(STALE) == Some(&Value::Bool(true)))
 }
 
 /// A reply that says that it is old.
@@ -359,7 +371,8 @@ fn keep(tool: &Tool, reply: &Reply, reference: CallRef, fresh_for: Duration, wri
     }
     let encoded: Bytes = encode::tool_rest(tool.operation()?, reply, tool.binding.limits.output_bytes_max).ok()?.into();
     let size_bytes = size_bytes(reply) + encoded.len();
-    Some(Kept { reply: reply.clone(), encoded, reference, made: Instant::now(), fresh_for, writes: writes.plugin, size_bytes })
+    let shared = tool.operation()?.cache.as_ref().is_some_and(|cache| cache.shared);
+    Some(Kept { reply: reply.clone(), encoded, reference, made: Instant::now(), fresh_for, shared, writes: writes.plugin, size_bytes })
 }
 
 #[cfg(test)]
@@ -405,6 +418,7 @@ mod tests {
             reference: CallRef::next(),
             made: Instant::now(),
             fresh_for: Duration::from_secs(1),
+            shared: true,
             writes: 2,
             size_bytes: 0,
         };
@@ -426,7 +440,7 @@ mod tests {
         let kept = |size_bytes| {
             let reply = Reply { content: Vec::new(), structured: None, is_error: false, meta: None };
             let (reference, made) = (CallRef::next(), Instant::now());
-            Arc::new(Kept { reply, encoded: Bytes::new(), reference, made, fresh_for: Duration::MAX, writes: 0, size_bytes })
+            Arc::new(Kept { reply, encoded: Bytes::new(), reference, made, fresh_for: Duration::MAX, shared: true, writes: 0, size_bytes })
         };
         other.insert(question(0), kept(10_000));
         for n in 0..1_000 {

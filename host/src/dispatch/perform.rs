@@ -5,25 +5,11 @@ use super::rounds::{Ended, Handling};
 use super::{CallError, Dispatch, tied};
 use crate::registry::Tool;
 use crate::registry::catalog::Operation;
-use crate::runtime::Done;
 
 impl Dispatch {
     /// Runs the handler of an operation until it is done, or until its client has to send another request. What its success is tied to
     /// is published before anybody has the answer.
-    pub(super) async fn perform(&self, handling: &Handling<'_>, tool: &Tool, operation: &Operation) -> Result<Ended, CallError> {
-        match self.perform_or_keep(handling, tool, operation).await? {
-            Performed::Ended(ended) => Ok(ended),
-            Performed::Kept(kept) => Ok(Ended::Done(Done::Reply(kept.reply.clone()), kept.reference)),
-        }
-    }
-
-    /// The same for whoever has a use for an answer that is written out already.
-    pub(super) async fn perform_or_keep(
-        &self,
-        handling: &Handling<'_>,
-        tool: &Tool,
-        operation: &Operation,
-    ) -> Result<Performed, CallError> {
+    pub(super) async fn perform(&self, handling: &Handling<'_>, tool: &Tool, operation: &Operation) -> Result<Performed, CallError> {
         let performed = self.answered(handling, tool, operation).await?;
         if let Performed::Ended(Ended::Done(done, reference)) = &performed {
             tied::publish(self.registry.topics(), &tool.binding, operation, (&handling.ask, done), *reference);

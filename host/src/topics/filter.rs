@@ -5,7 +5,7 @@
 //! found in one of the texts of the data. Every other member is a path into the data: `a.b.0`, or a JSON Pointer (RFC 6901) such as
 //! `/a/b/0`. A value is what has to stand there; a list has what may stand there.
 
-use super::event::Event;
+use super::event::{Event, Seen};
 use crate::limits::Limits;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
@@ -78,22 +78,28 @@ impl Filter {
     /// Whether a subscriber wants this event.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
-        self.conditions.iter().all(|condition| condition.holds(event))
+        self.takes(&Seen::new(event))
+    }
+
+    /// The same, where others look at the event as well.
+    #[must_use]
+    pub fn takes(&self, seen: &Seen<'_>) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(seen))
     }
 }
 
 impl Condition {
-    fn holds(&self, event: &Event) -> bool {
+    fn holds(&self, seen: &Seen<'_>) -> bool {
         let member = |own: &Option<String>, name: &str| match own {
             Some(text) => self.test.takes_text(text),
-            None => event.data().get(name).is_some_and(|value| self.test.takes(value)),
+            None => seen.data().get(name).is_some_and(|value| self.test.takes(value)),
         };
         match &self.looks_at {
-            LooksAt::Source => member(&event.new.source, "source"),
-            LooksAt::Severity => member(&event.new.severity, "severity"),
-            LooksAt::Kind => member(&event.new.kind, "type"),
-            LooksAt::Path(path) => at(event.data(), path).is_some_and(|value| self.test.takes(value)),
-            LooksAt::Texts => any_text(event.data(), &|text| self.test.takes_text(text)),
+            LooksAt::Source => member(&seen.event.new.source, "source"),
+            LooksAt::Severity => member(&seen.event.new.severity, "severity"),
+            LooksAt::Kind => member(&seen.event.new.kind, "type"),
+            LooksAt::Path(path) => at(seen.data(), path).is_some_and(|value| self.test.takes(value)),
+            LooksAt::Texts => any_text(seen.data(), &|text| self.test.takes_text(text)),
         }
     }
 }

@@ -6,15 +6,15 @@ use super::channel::{Channel, Overflow};
 use super::event::{Event, NewEvent};
 use super::filter::Filter;
 use super::name::{BadTopic, TopicPattern, check_topic, topic_uri};
-use super::queue::{Bounds, Delivery, Notice, Queue};
+use super::queue::{Bounds, Notice, Queue};
+use super::subscription::{Counted, Parts, Subscription, Watching};
+use super::tenant::{EVERYTHING, Tenant};
 use crate::clock::Clock;
 use crate::ids::{PluginName, TenantId};
 use crate::limits::Limits;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use std::collections::{HashMap, HashSet};
-use std::num::NonZeroU32;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
 /// A topic that a plugin offers.
@@ -43,11 +43,12 @@ pub struct FeedKey {
     pub filters: Arc<str>,
 }
 
-/// Runs feeds. Its functions are called while nothing can be published, so they return at once and publish nothing themselves.
+/// Runs feeds. Its functions are called while nothing can be published, so they return at once and publish nothing themselves. Each start
+/// is followed by one stop, or by one [`Topics::end`] when the feed is over by itself, before the next start.
 pub trait FeedRunner: Send + Sync {
     /// Somebody listens now.
     fn start(&self, key: &FeedKey);
-    /// Nobody listens any more.
+    /// Nobody listens any more, or the plugin has no such feed any more.
     fn stop(&self, key: &FeedKey);
 }
 
@@ -96,45 +97,36 @@ pub enum SubscribeError {
     #[error("there is no topic {0:?}")]
     UnknownTopic(String),
     /// The caller has as many as it may have.
-    #[error("the caller has {0} subscriptions already")]
+    #[error("the caller has {0} subscriptions already (subscriptions_per_caller_max): end one first")]
     TooMany(usize),
     /// The tenant has as many as it may have.
-    #[error("the tenant has {0} subscriptions already")]
+    #[error("the tenant has {0} subscriptions already (subscriptions_per_tenant_max): try again later")]
     TenantTooMany(usize),
     /// Too many topics of the plugin are in use.
-    #[error("the plugin has {0} topics in use already")]
+    #[error("the plugin has {0} topics in use already (topics_live_max): try again later")]
     TooManyTopics(usize),
 }
 
 /// Every topic of the host.
 pub struct Topics {
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     clock: Clock,
     changes: Arc<Changes>,
     tenants: RwLock<HashMap<TenantId, Arc<Mutex<Tenant>>>>,
     runner: OnceLock<Arc<dyn FeedRunner>>,
-    updated: Mutex<HashSet<(TenantId, Arc<str>)>>,
+    updated: Mutex<Vec<Updated>>,
     any_updated: Notify,
     room: Notify,
+    /// How many wait for room.
+    waiting_for_room: AtomicUsize,
 }
 
-struct Tenant {
-    last_id: u64,
-    last_number: u64,
-    plugins: HashMap<PluginName, Plugin>,
-    subscriptions: usize,
-    by_subject: HashMap<String, usize>,
+/// A topic whose watchers are to be told.
+struct Updated {
+    tenant: TenantId,
+    uri: Arc<str>,
+    noted: Arc<AtomicBool>,
 }
-
-struct Plugin {
-    declared: Vec<Declared>,
-    /// By name, then by the filter of the feed; topics without a feed have one channel, under `{}`.
-    channels: HashMap<Arc<str>, HashMap<Arc<str>, Channel>>,
-    rate: DefaultDirectRateLimiter,
-}
-
-/// The filter of a channel that takes everything.
-const EVERYTHING: &str = "{}";
 
 impl Topics {
     /// Nothing is published yet. Resources that stand for topics are reported to `changes`.
@@ -149,6 +141,7 @@ impl Topics {
             updated: Mutex::default(),
             any_updated: Notify::new(),
             room: Notify::new(),
+            waiting_for_room: AtomicUsize::new(0),
         })
     }
 
@@ -163,29 +156,32 @@ impl Topics {
         }
         // Ids of a host that starts later are larger, unless a thousand events a millisecond were published before.
         let last_id = self.clock.since_epoch_ms().min(1 << 42) << 10;
-        let fresh = Tenant { last_id, last_number: 0, plugins: HashMap::new(), subscriptions: 0, by_subject: HashMap::new() };
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tenants.entry(id.clone()).or_insert_with(|| Arc::new(Mutex::new(fresh))))
+        Arc::clone(tenants.entry(id.clone()).or_insert_with(|| Arc::new(Mutex::new(Tenant::new(last_id)))))
     }
 
-    /// What a plugin offers from now on. Topics that it had and has no more end.
-    pub fn declare(&self, tenant: &TenantId, plugin: &PluginName, declared: Vec<Declared>) {
-        let (limits, tenant) = (&self.limits, self.tenant(tenant));
+    /// What a plugin offers from now on. Topics that it had and has no more end; those who only watch them are told when they are back.
+    pub fn declare(&self, id: &TenantId, plugin: &PluginName, declared: Vec<Declared>) {
+        let tenant = self.tenant(id);
         let mut tenant = lock(&tenant);
-        let entry = tenant.plugins.entry(plugin.clone());
-        let of = entry.or_insert_with(|| Plugin { declared: Vec::new(), channels: HashMap::new(), rate: rate(limits) });
-        of.declared = declared;
+        let of = tenant.plugin(plugin, &self.limits);
         let why: Arc<str> = "the topic is not offered any more".into();
-        of.channels.retain(|name, channels| {
-            let found = of.declared.iter().find(|declared| declared.pattern.matches(name));
-            for channel in channels.values_mut() {
-                match found {
-                    Some(declared) => channel.redeclare(declared.overflow, declared.retained_max.min(limits.topic_retained_max)),
-                    None => channel.end(&why),
-                }
+        of.declare(declared, &self.limits, |name, filters, channel, found| {
+            let key = || FeedKey { tenant: id.clone(), plugin: plugin.clone(), topic: Arc::clone(name), filters: Arc::clone(filters) };
+            self.run_feed(channel, found.is_some_and(|declared| declared.feed) && channel.is_wanted(), key);
+            if found.is_none() {
+                channel.end(&why);
             }
-            found.is_some()
         });
+    }
+
+    /// Starts or stops the feed of a channel, unless it is as wanted.
+    pub(super) fn run_feed(&self, channel: &mut Channel, wanted: bool, key: impl FnOnce() -> FeedKey) {
+        let Some(runner) = self.runner.get() else { return };
+        if std::mem::replace(&mut channel.running, wanted) == wanted {
+            return;
+        }
+        if wanted { runner.start(&key()) } else { runner.stop(&key()) }
     }
 
     /// Refuses what is larger than an event may be.
@@ -212,41 +208,47 @@ impl Topics {
         feed: Option<&Arc<str>>,
         new: NewEvent,
     ) -> Result<u64, PublishError> {
+        self.check_size(&new)?;
         let limits = &self.limits;
         let unknown = || PublishError::UnknownTopic(topic.chars().take(64).collect());
-        self.check_size(&new)?;
         let tenant = self.tenant(id);
         let mut tenant = lock(&tenant);
         let event_id = tenant.last_id + 1;
         let of = tenant.plugins.get_mut(plugin).ok_or_else(unknown)?;
-        let declared = of.declared.iter().find(|declared| declared.pattern.matches(topic)).ok_or_else(unknown)?.clone();
+        let declared = of.declared(topic).ok_or_else(unknown)?.clone();
         if of.rate.check().is_err() {
             return Err(PublishError::TooFast(limits.events_per_second_max));
         }
-        let everything = || Arc::<str>::from(EVERYTHING);
-        // A feed whose last listener has just gone has nobody to publish for.
-        let known =
-            of.channels.get(topic).is_some_and(|channels| feed.map_or(!channels.is_empty(), |filters| channels.contains_key(filters)));
+        let known = of.channels.get(topic).is_some_and(|channels| feed.is_none_or(|filters| channels.contains_key(filters)));
         if !known {
+            // A feed whose last listener has just gone has nobody to publish for.
             if feed.is_some() {
-                return Ok(event_id - 1);
+                return Ok(tenant.last_id);
             }
-            of.channel(plugin, topic, everything(), &declared, limits, event_id - 1)
+            of.channel(plugin, topic, Arc::from(EVERYTHING), &declared, limits)
                 .ok_or(PublishError::TooManyTopics(limits.topics_live_max))?;
         }
-        let Some(channels) = of.channels.get_mut(topic) else { return Err(unknown()) };
-        let name = channels.values().next().map(|channel| Arc::clone(&channel.topic)).ok_or_else(unknown)?;
-        let event = Arc::new(Event::new(event_id, name, self.clock.since_epoch_ms(), new));
-        for (filters, channel) in channels.iter_mut() {
-            if feed.is_none_or(|feed| feed == filters) {
-                channel.publish(&event);
-            }
-        }
-        of.forget(limits.topic_retained_bytes_max);
+        let name = of.name_of(topic).ok_or_else(unknown)?;
+        let event = Event::new(event_id, name, self.clock.since_epoch_ms(), new);
+        let published = of.publish(topic, feed, &Arc::new(event), limits.topic_retained_bytes_max);
         tenant.last_id = event_id;
         drop(tenant);
-        self.note_updated(id, plugin, topic);
+        for reader in published.wake {
+            reader.wake();
+        }
+        if let Some(noted) = published.watched {
+            let uri = topic_uri(plugin.as_str(), topic).into();
+            lock(&self.updated).push(Updated { tenant: id.clone(), uri, noted });
+            self.any_updated.notify_one();
+        }
         Ok(event_id)
+    }
+
+    /// One more subscription of a caller's, of whatever kind; it is one less when what comes back is dropped.
+    pub fn count(&self, subscriber: Subscriber<'_>) -> Result<Counted, SubscribeError> {
+        let shared = self.tenant(subscriber.tenant);
+        lock(&shared).count(subscriber.subject, &self.limits)?;
+        Ok(Counted::new(shared, subscriber.subject))
     }
 
     /// Subscribes to topics, under one filter and with one queue. `after`: first what was retained since that event.
@@ -258,58 +260,42 @@ impl Topics {
         after: Option<u64>,
     ) -> Result<Subscription, SubscribeError> {
         let limits = &self.limits;
+        let counted = self.count(subscriber)?;
         let shared = self.tenant(subscriber.tenant);
         let mut tenant = lock(&shared);
-        let of_subject = tenant.by_subject.get(subscriber.subject).copied().unwrap_or(0);
-        if of_subject >= limits.subscriptions_per_caller_max {
-            return Err(SubscribeError::TooMany(limits.subscriptions_per_caller_max));
+        let queue = Queue::new(Bounds { events_max: limits.subscriber_events_max, bytes_max: limits.subscriber_bytes_max });
+        if after.is_some() {
+            queue.pause();
         }
-        if tenant.subscriptions >= limits.subscriptions_per_tenant_max {
-            return Err(SubscribeError::TenantTooMany(limits.subscriptions_per_tenant_max));
-        }
-        let bounds = Bounds { events_max: limits.subscriber_events_max, bytes_max: limits.subscriber_bytes_max };
-        let queue = Queue::new(bounds);
-        let floor = tenant.last_id;
         // Everything is looked at before anything is joined.
-        let mut places = Vec::with_capacity(wanted.len());
+        let mut places: Vec<(FeedKey, Declared)> = Vec::with_capacity(wanted.len());
         for Wanted { plugin, topic } in wanted {
             check_topic(topic)?;
             let unknown = || SubscribeError::UnknownTopic(format!("{plugin}/{topic}"));
-            let of = tenant.plugins.get(plugin).ok_or_else(unknown)?;
-            let declared = of.declared.iter().find(|declared| declared.pattern.matches(topic)).ok_or_else(unknown)?.clone();
+            let declared = tenant.plugins.get(plugin).and_then(|of| of.declared(topic)).ok_or_else(unknown)?.clone();
             let filters = if declared.feed { filter.canonical() } else { Arc::from(EVERYTHING) };
             let key = FeedKey { tenant: subscriber.tenant.clone(), plugin: plugin.clone(), topic: topic.as_str().into(), filters };
-            if !places.iter().any(|(other, _): &(FeedKey, Declared)| *other == key) {
+            if !places.iter().any(|(other, _)| *other == key) {
                 places.push((key, declared));
             }
         }
-        tenant.last_number += 1;
-        let number = tenant.last_number;
+        let number = tenant.next_number();
+        let has_feed = places.iter().any(|(_, declared)| declared.feed);
         let mut joined: Vec<FeedKey> = Vec::with_capacity(places.len());
         for (key, declared) in places {
-            let channel = tenant
-                .plugins
-                .get_mut(&key.plugin)
-                .and_then(|of| of.channel(&key.plugin, &key.topic, Arc::clone(&key.filters), &declared, limits, floor));
-            let Some(channel) = channel else {
-                tenant.leave(number, filter, &joined, self.runner.get());
+            let Some(channel) = tenant.channel_for(&key, &declared, limits) else {
+                tenant.leave(number, filter, &joined, self);
                 return Err(SubscribeError::TooManyTopics(limits.topics_live_max));
             };
-            let first = channel.listeners() == 0;
-            channel.join(number, filter, &queue, after);
-            if first
-                && declared.feed
-                && let Some(runner) = self.runner.get()
-            {
-                runner.start(&key);
-            }
+            channel.join(number, filter, &queue);
+            self.run_feed(channel, declared.feed, || key.clone());
             joined.push(key);
         }
-        tenant.subscriptions += 1;
-        *tenant.by_subject.entry(subscriber.subject.to_owned()).or_insert(0) += 1;
         drop(tenant);
-        let subject = subscriber.subject.to_owned();
-        Ok(Subscription { topics: Arc::clone(self), tenant: shared, subject, number, filter: Arc::clone(filter), joined, queue })
+        // There is room in its queue, if nowhere else.
+        self.made_room();
+        let (topics, filter) = (Arc::clone(self), Arc::clone(filter));
+        Ok(Subscription::new(Parts { topics, tenant: shared, number, filter, joined, queue, has_feed, _counted: counted }, after))
     }
 
     /// What is kept of a topic, oldest first; none when there is no such topic.
@@ -318,32 +304,25 @@ impl Topics {
         let tenant = self.tenant(tenant);
         let tenant = lock(&tenant);
         let of = tenant.plugins.get(plugin)?;
-        of.declared.iter().find(|declared| declared.pattern.matches(topic))?;
+        of.declared(topic)?;
         let channel = of.channels.get(topic).and_then(|channels| channels.get(EVERYTHING));
         Some(channel.map(|channel| channel.retained().cloned().collect()).unwrap_or_default())
     }
 
-    /// Keeps the feed of a topic running without taking its events, for somebody who is told of changes only. None when there is no such
-    /// topic.
+    /// Keeps the feed of a topic running without taking its events, for somebody who is told through [`Changes`] when there is something
+    /// new. None when there is no such topic.
     #[must_use]
     pub fn watch(self: &Arc<Self>, tenant: &TenantId, plugin: &PluginName, topic: &str) -> Option<Watching> {
         let shared = self.tenant(tenant);
         let mut locked = lock(&shared);
-        let floor = locked.last_id;
-        let of = locked.plugins.get_mut(plugin)?;
-        let declared = of.declared.iter().find(|declared| declared.pattern.matches(topic))?.clone();
+        let declared = locked.plugins.get(plugin)?.declared(topic)?.clone();
         let key = FeedKey { tenant: tenant.clone(), plugin: plugin.clone(), topic: topic.into(), filters: Arc::from(EVERYTHING) };
-        let channel = of.channel(plugin, topic, Arc::clone(&key.filters), &declared, &self.limits, floor)?;
-        let first = channel.listeners() == 0;
-        channel.watchers += 1;
-        if first
-            && declared.feed
-            && let Some(runner) = self.runner.get()
-        {
-            runner.start(&key);
-        }
+        let number = locked.next_number();
+        let channel = locked.channel_for(&key, &declared, &self.limits)?;
+        channel.watch(number);
+        self.run_feed(channel, declared.feed, || key.clone());
         drop(locked);
-        Some(Watching { topics: Arc::clone(self), tenant: shared, key })
+        Some(Watching::new(Arc::clone(self), shared, key, number))
     }
 
     /// Tells those who listen to a feed about it.
@@ -355,43 +334,47 @@ impl Topics {
         }
     }
 
-    /// Ends the subscriptions to a feed, which will have no more events.
+    /// Ends the subscriptions to a feed that is over: it will have no more events, and who subscribes next starts another one.
     pub fn end(&self, key: &FeedKey, why: &str) {
         let tenant = self.tenant(&key.tenant);
-        let tenant = lock(&tenant);
-        if let Some(channel) = tenant.channel(key) {
-            channel.end(&why.into());
-        }
+        let mut tenant = lock(&tenant);
+        tenant.change(key, self, |channel| channel.end(&why.into()));
     }
 
     /// Waits until one of those who listen to a feed has room for another event, or nobody listens.
     pub async fn room(&self, key: &FeedKey) {
+        let tenant = self.tenant(&key.tenant);
+        let has_room = || lock(&tenant).channel(key).is_none_or(Channel::has_room);
+        if has_room() {
+            return;
+        }
+        // Whoever makes room after we have looked finds that somebody waits.
+        let _waits = Waits::new(&self.waiting_for_room);
         loop {
             let mut notified = std::pin::pin!(self.room.notified());
             notified.as_mut().enable();
-            let tenant = self.tenant(&key.tenant);
-            let has_room = lock(&tenant).channel(key).is_none_or(Channel::has_room);
-            if has_room {
+            if has_room() {
                 return;
             }
             notified.await;
         }
     }
 
-    fn note_updated(&self, tenant: &TenantId, plugin: &PluginName, topic: &str) {
-        if self.changes.listeners() > 0 {
-            let uri = topic_uri(plugin.as_str(), topic).into();
-            self.updated.lock().unwrap_or_else(PoisonError::into_inner).insert((tenant.clone(), uri));
-            self.any_updated.notify_one();
+    /// Somebody has taken something from a queue, has come or has gone.
+    pub(super) fn made_room(&self) {
+        if self.waiting_for_room.load(Ordering::SeqCst) > 0 {
+            self.room.notify_waiters();
         }
     }
 
-    /// Tells who listens that resources were updated, each topic at most so often however much is published. Runs as long as the host.
+    /// Tells who watches that there is something new, each topic at most so often however much is published. Runs as long as the host.
     pub async fn tell_updates(&self) {
         loop {
             self.any_updated.notified().await;
-            let updated = std::mem::take(&mut *self.updated.lock().unwrap_or_else(PoisonError::into_inner));
-            for (tenant, uri) in updated {
+            let updated = std::mem::take(&mut *lock(&self.updated));
+            for Updated { tenant, uri, noted } in updated {
+                // What is published from now on is told next time.
+                noted.store(false, Ordering::SeqCst);
                 self.changes.publish(&tenant, &Change::Resource(uri));
             }
             tokio::time::sleep(self.limits.topic_told_every).await;
@@ -399,163 +382,22 @@ impl Topics {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// One who waits for room.
+struct Waits<'t>(&'t AtomicUsize);
+
+impl<'t> Waits<'t> {
+    fn new(waiting: &'t AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn rate(limits: &Limits) -> DefaultDirectRateLimiter {
-    let per_second = NonZeroU32::new(limits.events_per_second_max).unwrap_or(NonZeroU32::MIN);
-    RateLimiter::direct(Quota::per_second(per_second))
-}
-
-impl Plugin {
-    /// The channel, made when it is not there; none when there is no room for another one.
-    fn channel(
-        &mut self,
-        plugin: &PluginName,
-        topic: &str,
-        filters: Arc<str>,
-        declared: &Declared,
-        limits: &Limits,
-        floor: u64,
-    ) -> Option<&mut Channel> {
-        let live = self.channels.values().map(HashMap::len).sum::<usize>();
-        let known = self.channels.get(topic).is_some_and(|channels| channels.contains_key(&filters));
-        if !known && live >= limits.topics_live_max && !self.evict() {
-            return None;
-        }
-        let channels = self.channels.entry(Arc::from(topic)).or_default();
-        let made = || {
-            let retained = declared.retained_max.min(limits.topic_retained_max);
-            Channel::new(format!("{plugin}/{topic}").into(), declared.overflow, retained, limits.topic_retained_bytes_max, floor)
-        };
-        Some(channels.entry(filters).or_insert_with(made))
-    }
-
-    /// Forgets the topic without listeners whose last event is the oldest.
-    fn evict(&mut self) -> bool {
-        let idle =
-            self.channels.iter().flat_map(|(name, channels)| channels.iter().map(move |(filters, channel)| (name, filters, channel)));
-        let oldest = idle.filter(|(_, _, channel)| channel.listeners() == 0).min_by_key(|(_, _, channel)| channel.newest());
-        let Some((name, filters)) = oldest.map(|(name, filters, _)| (Arc::clone(name), Arc::clone(filters))) else { return false };
-        self.remove(&name, &filters);
-        true
-    }
-
-    fn remove(&mut self, topic: &str, filters: &str) {
-        if let Some(channels) = self.channels.get_mut(topic) {
-            channels.remove(filters);
-            if channels.is_empty() {
-                self.channels.remove(topic);
-            }
-        }
-    }
-
-    /// Keeps what all topics of the plugin retain within its bound.
-    fn forget(&mut self, bytes_max: usize) {
-        let mut bytes: usize = self.channels.values().flat_map(HashMap::values).map(Channel::retained_bytes).sum();
-        while bytes > bytes_max {
-            let channels = self.channels.values_mut().flat_map(HashMap::values_mut);
-            let Some(oldest) = channels.filter(|channel| channel.retained_bytes() > 0).min_by_key(|channel| channel.oldest()) else {
-                return;
-            };
-            let before = oldest.retained_bytes();
-            oldest.forget_oldest();
-            bytes -= before - oldest.retained_bytes();
-        }
-    }
-}
-
-impl Tenant {
-    fn channel(&self, key: &FeedKey) -> Option<&Channel> {
-        self.plugins.get(&key.plugin)?.channels.get(&key.topic)?.get(&key.filters)
-    }
-
-    fn leave(&mut self, number: u64, filter: &Filter, joined: &[FeedKey], runner: Option<&Arc<dyn FeedRunner>>) {
-        for key in joined {
-            self.change(key, runner, |channel| channel.leave(number, filter));
-        }
-    }
-
-    /// After a listener has gone: without listeners a feed stops, and a channel that keeps nothing is not needed.
-    fn change(&mut self, key: &FeedKey, runner: Option<&Arc<dyn FeedRunner>>, change: impl FnOnce(&mut Channel)) {
-        let Some(of) = self.plugins.get_mut(&key.plugin) else { return };
-        let feed = of.declared.iter().any(|declared| declared.feed && declared.pattern.matches(&key.topic));
-        let Some(channel) = of.channels.get_mut(&key.topic).and_then(|channels| channels.get_mut(&key.filters)) else { return };
-        change(channel);
-        if channel.listeners() > 0 {
-            return;
-        }
-        if feed && let Some(runner) = runner {
-            runner.stop(key);
-        }
-        if channel.retained_bytes() == 0 {
-            of.remove(&key.topic, &key.filters);
-        }
-    }
-}
-
-/// A subscription; it ends when it is dropped.
-pub struct Subscription {
-    topics: Arc<Topics>,
-    tenant: Arc<Mutex<Tenant>>,
-    subject: String,
-    number: u64,
-    filter: Arc<Filter>,
-    joined: Vec<FeedKey>,
-    queue: Arc<Queue>,
-}
-
-impl Subscription {
-    /// What comes next, if it is there.
-    pub fn take(&self) -> Option<Delivery> {
-        let taken = self.queue.take();
-        self.topics.room.notify_waiters();
-        taken
-    }
-
-    /// What comes next; `Ready(None)` after the end.
-    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        let polled = self.queue.poll(cx);
-        if polled.is_ready() {
-            self.topics.room.notify_waiters();
-        }
-        polled
-    }
-
-    /// Waits for what comes next; none after the end.
-    pub async fn next(&self) -> Option<Delivery> {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let mut tenant = lock(&self.tenant);
-        tenant.leave(self.number, &self.filter, &self.joined, self.topics.runner.get());
-        tenant.subscriptions -= 1;
-        let left = tenant.by_subject.get_mut(&self.subject).map(|count| {
-            *count -= 1;
-            *count
-        });
-        if left == Some(0) {
-            tenant.by_subject.remove(&self.subject);
-        }
-        drop(tenant);
-        self.topics.room.notify_waiters();
-    }
-}
-
-/// Keeps a feed running; it ends when this is dropped.
-pub struct Watching {
-    topics: Arc<Topics>,
-    tenant: Arc<Mutex<Tenant>>,
-    key: FeedKey,
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let mut tenant = lock(&self.tenant);
-        tenant.change(&self.key, self.topics.runner.get(), |channel| channel.watchers = channel.watchers.saturating_sub(1));
-    }
 }

@@ -8,11 +8,14 @@ mod filter;
 mod hub;
 mod name;
 mod queue;
+mod subscription;
+mod tenant;
 
 pub use changes::{Change, Changes, Listener, Listening, Listing};
 pub use channel::Overflow;
-pub use event::{Event, NewEvent};
+pub use event::{Event, NewEvent, Seen};
 pub use filter::{Filter, FilterError};
-pub use hub::{Declared, FeedKey, FeedRunner, PublishError, SubscribeError, Subscriber, Subscription, Topics, Wanted, Watching};
+pub use hub::{Declared, FeedKey, FeedRunner, PublishError, SubscribeError, Subscriber, Topics, Wanted};
 pub use name::{BadTopic, TopicPattern, check_topic, topic_uri};
 pub use queue::{Delivery, Notice};
+pub use subscription::{Counted, Subscription, Watching};

@@ -57,6 +57,8 @@ struct Waiting {
     notice: Option<Notice>,
     ended: Option<Arc<str>>,
     told_end: bool,
+    /// What is published is not taken: the reader still reads what was retained, and will find it there.
+    paused: bool,
     reader: Option<Waker>,
 }
 
@@ -69,27 +71,28 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an event in; what does not fit any more goes, the oldest first.
-    pub(super) fn push(&self, event: &Arc<Event>, overflow: Overflow) {
+    /// Takes an event in; what does not fit any more goes, the oldest first. Returns who is to be woken.
+    pub(super) fn push(&self, event: &Arc<Event>, overflow: Overflow) -> Option<Waker> {
         let mut waiting = self.lock();
-        if waiting.ended.is_some() {
-            return;
+        if waiting.ended.is_some() || waiting.paused {
+            return None;
         }
-        if overflow == Overflow::Coalesce {
-            let before = waiting.events.len();
-            waiting.events.retain(|other| !Arc::ptr_eq(&other.topic, &event.topic) && other.topic != event.topic);
-            if waiting.events.len() != before {
-                waiting.bytes = waiting.events.iter().map(|event| event.size_bytes()).sum();
-            }
+        put(&mut waiting, event, overflow, self.bounds);
+        waiting.reader.take()
+    }
+
+    /// Takes nothing in until `replay` says that there is no more to be replayed.
+    pub(super) fn pause(&self) {
+        self.lock().paused = true;
+    }
+
+    /// Takes in what was retained. With `more` there will be more of it.
+    pub(super) fn replay(&self, events: &[Arc<Event>], more: bool) {
+        let mut waiting = self.lock();
+        waiting.paused = more;
+        for event in events {
+            put(&mut waiting, event, Overflow::DropOldest, self.bounds);
         }
-        waiting.events.push_back(Arc::clone(event));
-        waiting.bytes += event.size_bytes();
-        while waiting.events.len() > self.bounds.events_max || (waiting.bytes > self.bounds.bytes_max && waiting.events.len() > 1) {
-            let Some(oldest) = waiting.events.pop_front() else { break };
-            waiting.bytes -= oldest.size_bytes();
-            waiting.missed = Some(waiting.missed.unwrap_or(0) + 1);
-        }
-        wake(waiting);
     }
 
     /// Says that some are missing, nobody knows how many.
@@ -111,6 +114,12 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.ended.get_or_insert_with(|| Arc::clone(why));
         wake(waiting);
+    }
+
+    /// Whether something waits that nobody has taken yet.
+    pub(super) fn has_waiting(&self) -> bool {
+        let waiting = self.lock();
+        !waiting.events.is_empty() || waiting.missed.is_some()
     }
 
     /// Whether another event can wait without one going.
@@ -146,6 +155,24 @@ fn wake(mut waiting: MutexGuard<'_, Waiting>) {
     drop(waiting);
     if let Some(reader) = reader {
         reader.wake();
+    }
+}
+
+/// What does not fit any more goes, the oldest first.
+fn put(waiting: &mut Waiting, event: &Arc<Event>, overflow: Overflow, bounds: Bounds) {
+    if overflow == Overflow::Coalesce {
+        let before = waiting.events.len();
+        waiting.events.retain(|other| !Arc::ptr_eq(&other.topic, &event.topic) && other.topic != event.topic);
+        if waiting.events.len() != before {
+            waiting.bytes = waiting.events.iter().map(|event| event.size_bytes()).sum();
+        }
+    }
+    waiting.events.push_back(Arc::clone(event));
+    waiting.bytes += event.size_bytes();
+    while waiting.events.len() > bounds.events_max || (waiting.bytes > bounds.bytes_max && waiting.events.len() > 1) {
+        let Some(oldest) = waiting.events.pop_front() else { break };
+        waiting.bytes -= oldest.size_bytes();
+        waiting.missed = Some(waiting.missed.unwrap_or(0) + 1);
     }
 }
 

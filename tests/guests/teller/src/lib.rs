@@ -49,6 +49,7 @@ impl catalog::Guest for Teller {
                 operation("kept", hint(60_000, false)),
                 operation("shared", hint(60_000, true)),
                 operation("brief", hint(1, true)),
+                operation("constant", hint(u32::MAX, true)),
             ],
             updates: vec![operation("change", None)],
             topics: Vec::new(),
@@ -75,14 +76,19 @@ fn tell(arguments: &str) -> Result<Outcome, Failure> {
         404 => return Err(Failure::NotFound(text)),
         status => panic!("{status}"),
     }
+    Ok(said(text))
+}
+
+fn said(text: String) -> Outcome {
     let is_error = text.starts_with("error");
     let content = vec![Content::Text(TextContent { text, annotations: None, meta: None })];
-    Ok(Outcome::Complete(Reply { content, structured: None, is_error, meta: None }))
+    Outcome::Complete(Reply { content, structured: None, is_error, meta: None })
 }
 
 impl query::Guest for Teller {
-    fn handle(_context: Context, _name: String, parameters: String) -> Result<Outcome, Failure> {
-        tell(&parameters)
+    fn handle(_context: Context, name: String, parameters: String) -> Result<Outcome, Failure> {
+        // For the benchmark, which has no upstream.
+        if name == "constant" { Ok(said("always the same".to_owned())) } else { tell(&parameters) }
     }
 }
 

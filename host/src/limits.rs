@@ -218,6 +218,31 @@ limits! {
     /// The longest that a feed which keeps failing waits to be started again.
     feed_restart_delay_max: Duration = Duration::from_secs(30);
 
+    // --- webhooks -------------------------------------------------------------------------------------------------------------
+    /// The body of a webhook's request. Anybody can send one before its signature is known; GitHub's largest are 25 MB, others' some KiB.
+    webhook_body_bytes_max: usize = MIB;
+    /// Requests of one plugin's webhooks that are remembered, so that they are taken once. Those that come then are refused, and none is
+    /// forgotten.
+    webhook_replays_max: usize = 50_000;
+    /// Events that one request of a webhook may become.
+    webhook_events_max: usize = 256;
+    /// Refused requests of one plugin's webhooks that are written to the log; the rest is counted. Anybody can send them.
+    webhook_refusals_logged_per_second_max: u32 = 5;
+
+    // --- answers given again --------------------------------------------------------------------------------------------------
+    /// How long an answer is given again at most, whatever the catalog says.
+    cache_ttl_max: Duration = Duration::from_secs(60 * 60);
+    /// How old an answer may be that is given when its handler fails, whatever the manifest says.
+    cache_stale_max: Duration = Duration::from_secs(24 * 60 * 60);
+    /// Answers of one tenant that are kept, in the three forms that they go out in.
+    cache_bytes_max: usize = 64 * MIB;
+    /// Different queries of one tenant that others with the same question can wait for; further ones run on their own.
+    joins_max: usize = 10_000;
+    /// How long a query waits for others to be given to its plugin together. The first one of an operation does not wait.
+    gather_wait_max: Duration = Duration::from_millis(50);
+    /// Queries that a plugin is given together.
+    gather_max: usize = 100;
+
     // --- HTTP -----------------------------------------------------------------------------------------------------------------
     /// From accept to the first byte. Nothing below HTTP has a deadline of its own.
     first_byte_max: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![allow(clippy::needless_pass_by_value, reason = "`json!` values are made for the call")]
 
+mod answers;
 mod batches;
 mod canary;
 mod cli;
@@ -36,4 +37,5 @@ mod stdio;
 mod stdio_eras;
 mod streams;
 mod told;
+mod webhooks;
 mod ws;

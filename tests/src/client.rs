@@ -9,7 +9,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What this host may send.
-const KNOWN_HEADERS: [&str; 21] = [
+const KNOWN_HEADERS: &[&str] = &[
     "content-type",
     "content-length",
     "date",
@@ -31,6 +31,7 @@ const KNOWN_HEADERS: [&str; 21] = [
     "upgrade",
     "sec-websocket-accept",
     "sec-websocket-version",
+    "www-authenticate",
 ];
 
 /// What came back.

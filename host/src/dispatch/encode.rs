@@ -245,6 +245,24 @@ pub(super) fn tool_result(
     within(out, output_bytes_max)
 }
 
+/// The same without what comes before the id and the id itself, for the newest revision: see [`tool_again`].
+pub(super) fn tool_rest(operation: &Operation, reply: &Reply, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(b"\"resultType\":\"complete\",");
+    result_meta(&mut out, Version::NEWEST, reply.meta.as_deref())?;
+    tool_members(&mut out, Version::NEWEST, operation, reply)?;
+    write::end_result(&mut out);
+    within(out, output_bytes_max)
+}
+
+/// The result of `tools/call` that [`tool_rest`] began.
+pub(super) fn tool_again(id: Id<'_>, rest: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rest.len() + id.as_json().len() + 64);
+    write::begin_result(&mut out, id.as_json());
+    out.extend_from_slice(rest);
+    out
+}
+
 /// The members of a tool's result that are its own.
 fn tool_members(out: &mut Vec<u8>, version: Version, operation: &Operation, reply: &Reply) -> Result<(), GuestError> {
     let structured = structured(reply, operation)?;

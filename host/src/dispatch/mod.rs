@@ -4,27 +4,36 @@
 //! out. What a request needs of its client on the way, an [`Exchange`] has.
 
 mod admit;
+mod answers;
 mod content;
 mod encode;
 mod error;
 mod exchange;
 mod feeds;
+mod gather;
+mod hooks;
+mod joined;
 mod listen;
 mod params;
 mod perform;
 mod plain;
+mod replays;
 mod rounds;
 mod seal;
+mod signature;
 mod task;
 mod tied;
 mod topic;
+mod writes;
 
+pub use answers::Freshness;
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
 pub use feeds::{Feeds, Guests};
+pub use hooks::{Hook, HookError, HookRequest, Taken};
 pub use listen::{Filter, Listen};
-pub use plain::{PlainCall, PlainError, PlainKind, object as plain_object};
+pub use plain::{PlainAnswer, PlainCall, PlainError, PlainKind, object as plain_object};
 pub use topic::Hearing;
 
 use crate::auth::Principal;
@@ -39,6 +48,8 @@ use crate::tasks::Store;
 use crate::wit::cofferdam::mcp::types::Failure;
 use crate::wit::exports::cofferdam::mcp::completion::Suggestions;
 use admit::Admission;
+use answers::{Answers, Performed};
+use hooks::Hooks;
 use rounds::{Ended, Handling};
 use seal::Sealer;
 use serde_json::Value;
@@ -50,6 +61,8 @@ pub struct Dispatch {
     registry: Arc<Registry>,
     admission: Arc<Admission>,
     tasks: Arc<Tasks>,
+    hooks: Hooks,
+    answers: Answers,
     sealer: Sealer,
     long_calls: tokio::runtime::Handle,
     limits: Arc<Limits>,
@@ -73,7 +86,9 @@ impl Dispatch {
         let sealer = Sealer::new().ok_or(NoRandomness)?;
         let admission = Arc::new(Admission::new(&limits));
         let tasks = Tasks::new(store, Arc::clone(registry.changes()), Arc::clone(&limits), clock.clone());
-        Ok(Self { registry, admission, tasks, sealer, long_calls, limits, clock })
+        let hooks = Hooks::new(&limits);
+        let answers = Answers::new(&limits, admission.writes());
+        Ok(Self { registry, admission, tasks, hooks, answers, sealer, long_calls, limits, clock })
     }
 
     /// What is loaded.
@@ -160,7 +175,14 @@ impl Dispatch {
             ask: Arc::new(ask),
         };
         let ended = match mode {
-            Mode::InPlace => self.perform(&handling, &tool, operation).await,
+            Mode::InPlace => match self.perform(&handling, &tool, operation).await {
+                Ok(Performed::Kept(kept)) if exchange.version == Version::NEWEST => {
+                    return Ok(encode::tool_again(request.id, &kept.encoded));
+                }
+                Ok(Performed::Kept(kept)) => Ok(Ended::Done(Done::Reply(kept.reply.clone()), kept.reference)),
+                Ok(Performed::Ended(ended)) => Ok(ended),
+                Err(error) => Err(error),
+            },
             Mode::MayBecomeTask => match self.run_or_become_task(&handling, &tool).await? {
                 task::Began::Ended(ended) => Ok(ended),
                 task::Began::Task(handle) => return Ok(encode::with_members(request.id, "task", &handle)),

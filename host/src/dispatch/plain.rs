@@ -1,6 +1,7 @@
 //! Calls without MCP, for scripts and services: the same operations, found by the same names, under the same checks and limits. What is
 //! different is that nobody can be asked or told anything before the answer.
 
+use super::answers::{self, Freshness, Performed};
 use super::exchange::Exchange;
 use super::rounds::{Ended, Handling};
 use super::{CallError, Dispatch, content, encode, failed, visible, wrong_kind};
@@ -17,6 +18,7 @@ use crate::wit::cofferdam::mcp::types::{Content, Failure, Reply};
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,6 +65,17 @@ pub struct PlainCall<'a> {
     name: Cow<'a, str>,
     arguments: Option<&'a RawValue>,
     validation: Option<&'a RawValue>,
+}
+
+/// An answer, with what its client may do with it.
+#[derive(Debug)]
+pub struct PlainAnswer {
+    /// One JSON object.
+    pub body: Vec<u8>,
+    /// How long it may be used again; none when it may not.
+    pub freshness: Option<Freshness>,
+    /// The same for answers that say the same, whenever they were given.
+    pub tag: [u8; 16],
 }
 
 /// Why a plain call is not answered with a result.
@@ -193,7 +206,7 @@ impl<'a> PlainCall<'a> {
 
 impl Dispatch {
     /// Answers a call with a JSON object. It takes as long as the call may; dropping the future gives everything back.
-    pub async fn plain(&self, principal: &Arc<Principal>, call: &PlainCall<'_>) -> Result<Vec<u8>, PlainError> {
+    pub async fn plain(&self, principal: &Arc<Principal>, call: &PlainCall<'_>) -> Result<PlainAnswer, PlainError> {
         let snapshot = self.registry.snapshot().await;
         let tool = find(&snapshot, principal, call)?;
         self.carry_out(principal, call, &tool).await
@@ -214,7 +227,7 @@ impl Dispatch {
             // Schemas are checked on this thread: others on it get their turn in between.
             tokio::task::yield_now().await;
             let answer = match tokio::time::timeout_at(batch.deadline, self.carry_out(principal, &call, &tool)).await {
-                Ok(answer) => answer?,
+                Ok(answer) => answer?.body,
                 Err(_) => return Err(batch.out_of_time(&tool)),
             };
             batch.take(&answer).map(|()| answer)
@@ -222,7 +235,7 @@ impl Dispatch {
         futures_util::future::join_all(answers).await
     }
 
-    async fn carry_out(&self, principal: &Arc<Principal>, call: &PlainCall<'_>, tool: &Tool) -> Result<Vec<u8>, PlainError> {
+    async fn carry_out(&self, principal: &Arc<Principal>, call: &PlainCall<'_>, tool: &Tool) -> Result<PlainAnswer, PlainError> {
         let operation = operation(tool, call)?;
         let arguments = call.arguments.map_or("{}", |raw| raw.get());
         self.check(call, operation, arguments)?;
@@ -239,14 +252,25 @@ impl Dispatch {
             name: &call.name,
             ask: Arc::new(ask),
         };
-        match self.perform(&handling, tool, operation).await? {
+        let ended = match self.perform(&handling, tool, operation).await? {
+            Performed::Kept(kept) => {
+                let failed = |error| PlainError::Call(failed(&tool.binding, &error, kept.reference));
+                let freshness = Some(kept.freshness());
+                return self
+                    .answer_json(call.kind, operation, &kept.reply, freshness, tool.binding.limits.output_bytes_max)
+                    .map_err(failed);
+            }
+            Performed::Ended(ended) => ended,
+        };
+        match ended {
             Ended::Done(Done::Reply(reply), reference) => {
                 let output_bytes_max = tool.binding.limits.output_bytes_max;
                 let failed = |error| PlainError::Call(failed(&tool.binding, &error, reference));
                 if reply.is_error {
                     return Err(operation_failed(&reply, output_bytes_max).map_err(failed)?);
                 }
-                self.answer_json(call.kind, operation, &reply, output_bytes_max).map_err(failed)
+                let freshness = self.freshness(operation).filter(|_| !answers::is_stale(&reply));
+                self.answer_json(call.kind, operation, &reply, freshness, output_bytes_max).map_err(failed)
             }
             Ended::Failed(failure) => Err(refused(failure)),
             Ended::Ask(_) | Ended::NoAnswer(_) => Err(PlainError::NeedsClient),
@@ -273,14 +297,25 @@ impl Dispatch {
     }
 
     /// The answer as one JSON object.
-    fn answer_json(&self, kind: PlainKind, operation: &Operation, reply: &Reply, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+    fn answer_json(
+        &self,
+        kind: PlainKind,
+        operation: &Operation,
+        reply: &Reply,
+        freshness: Option<Freshness>,
+        output_bytes_max: usize,
+    ) -> Result<PlainAnswer, GuestError> {
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(b"{\"status\":\"ok\",");
         if kind == PlainKind::Update {
             out.extend_from_slice(b"\"updated\":true,");
         }
+        if answers::is_stale(reply) {
+            out.extend_from_slice(b"\"stale\":true,");
+        }
         out.extend_from_slice(b"\"timestamp\":");
         write::json(&mut out, &rfc3339(self.clock.since_epoch_ms()));
+        let said = out.len();
         out.extend_from_slice(b",\"result\":");
         match encode::structured(reply, operation)? {
             Some(structured) => out.extend_from_slice(structured.as_bytes()),
@@ -289,7 +324,10 @@ impl Dispatch {
         out.push(b',');
         content::contents(&mut out, Version::NEWEST, reply, None)?;
         out.push(b'}');
-        encode::within(out, output_bytes_max)
+        let body = encode::within(out, output_bytes_max)?;
+        let digest: [u8; 32] = Sha256::digest(body.get(said..).unwrap_or_default()).into();
+        let tag = digest.first_chunk().copied().unwrap_or_default();
+        Ok(PlainAnswer { body, freshness, tag })
     }
 }
 

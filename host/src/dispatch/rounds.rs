@@ -2,6 +2,7 @@
 //! runs again from the top with the answers. A stateless client brings them with its next request; a client of the `initialize` era is
 //! asked while its request waits.
 
+use super::admit::Admission;
 use super::exchange::{AskError, Asking, Exchange};
 use super::seal::{Bound, Sealed};
 use super::{CallError, Dispatch};
@@ -49,6 +50,9 @@ pub(super) enum Ended {
     NoAnswer(AskError),
 }
 
+/// What came of one run of a handler; the reference finds it in the log.
+pub(super) type Invoked = Result<(Result<Done, Failure>, CallRef), CallError>;
+
 /// A question, checked.
 pub(super) struct Question {
     pub(super) key: String,
@@ -58,9 +62,20 @@ pub(super) struct Question {
 impl Dispatch {
     /// Runs a handler until it is done, or until the client has to send another request.
     pub(super) async fn run(&self, handling: &Handling<'_>) -> Result<Ended, CallError> {
-        let mut round = self.first_round(handling)?;
+        let round = self.first_round(handling)?;
+        let invoked = self.invoke(self.job(handling, round.clone()), handling.binding).await?;
+        self.run_on(handling, round, invoked).await
+    }
+
+    /// The same, after the handler has run once.
+    pub(super) async fn run_on(
+        &self,
+        handling: &Handling<'_>,
+        mut round: Option<Round>,
+        mut invoked: (Result<Done, Failure>, CallRef),
+    ) -> Result<Ended, CallError> {
         for asked in 0..=self.limits.rounds_max {
-            let (outcome, reference) = self.invoke(self.job(handling, round.clone()), handling.binding).await?;
+            let (outcome, reference) = invoked;
             let wanted = match outcome {
                 Err(failure) => return Ok(Ended::Failed(failure)),
                 Ok(Done::InputRequired(wanted)) => wanted,
@@ -82,6 +97,7 @@ impl Dispatch {
                 Err(error) => return Ok(Ended::NoAnswer(error)),
             }
             round = Some(answered);
+            invoked = self.invoke(self.job(handling, round.clone()), handling.binding).await?;
         }
         Err(CallError::Rounds(self.limits.rounds_max))
     }
@@ -175,17 +191,22 @@ impl Dispatch {
     }
 
     /// One run of a handler: it waits for its slots, and gives them back.
-    async fn invoke(&self, mut job: Job, binding: &Arc<Binding>) -> Result<(Result<Done, Failure>, CallRef), CallError> {
-        let slots = self.admission.admit(binding).await?;
-        // Waiting for a slot is not the handler's time.
-        job.deadline = Instant::now() + job.limits.wall_time_max;
-        let reference = job.tag.reference;
-        let (meter, call) = binding.guest.call(job);
-        let outcome = runtime::run_fair(&self.long_calls, meter, call).await;
-        drop(slots);
-        let outcome = outcome.unwrap_or_else(|| Err(GuestError::HostPanic("the task ended early".to_owned())));
-        outcome.map(|outcome| (outcome, reference)).map_err(|error| super::failed(binding, &error, reference))
+    pub(super) async fn invoke(&self, job: Job, binding: &Arc<Binding>) -> Invoked {
+        invoke(&self.admission, &self.long_calls, job, binding).await
     }
+}
+
+/// The same for whoever has only a part of the dispatch.
+pub(super) async fn invoke(admission: &Admission, long_calls: &tokio::runtime::Handle, mut job: Job, binding: &Arc<Binding>) -> Invoked {
+    let slots = admission.admit(binding, &job.ask).await?;
+    // Waiting for a slot is not the handler's time.
+    job.deadline = Instant::now() + job.limits.wall_time_max;
+    let reference = job.tag.reference;
+    let (meter, call) = binding.guest.call(job);
+    let outcome = runtime::run_fair(long_calls, meter, call).await;
+    drop(slots);
+    let outcome = outcome.unwrap_or_else(|| Err(GuestError::HostPanic("the task ended early".to_owned())));
+    outcome.map(|outcome| (outcome, reference)).map_err(|error| super::failed(binding, &error, reference))
 }
 
 fn bound(handling: &Handling<'_>) -> Bound {

@@ -197,7 +197,7 @@ impl Tasks {
                     break tasks::Change::failed(error_json(&late));
                 }
             }
-            leg = match work.admission.admit(&work.tool.binding).await {
+            leg = match work.admission.admit(&work.tool.binding, &work.ask).await {
                 Ok(slots) => {
                     let job = work.job(&round);
                     start(&tokio::runtime::Handle::current(), slots, work.tool.binding.guest.call(job).1)
@@ -339,7 +339,7 @@ impl Dispatch {
     /// Begins a call; when it goes on for longer than a moment, it becomes a task.
     pub(super) async fn run_or_become_task(&self, handling: &Handling<'_>, tool: &Tool) -> Result<Began, CallError> {
         let round = self.first_round(handling)?;
-        let slots = self.admission.admit(&tool.binding).await?;
+        let slots = self.admission.admit(&tool.binding, &handling.ask).await?;
         let mut job = self.job(handling, round.clone());
         // Who would hear of progress may be gone by then.
         job.client = None;

@@ -10,6 +10,7 @@ mod secrets;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,8 +24,9 @@ pub use self::imports::missing_import_help;
 pub use self::missing::MissingImports;
 pub use self::secrets::SecretsGrant;
 pub use self::storage::{FolderGrant, KeyValueGrant, OfferedFolder};
+pub use self::webhooks::WebhookGrant;
 use crate::limits::{CallLimits, Limits};
-pub use crate::manifest::Access;
+pub use crate::manifest::{Access, Signature};
 use crate::manifest::{DocumentError, Manifest, WantedGrants, WantedSql, closest, listed, quoted};
 use crate::topics::TopicPattern;
 
@@ -98,6 +100,8 @@ pub struct Grants {
     pub secrets: SecretsGrant,
     /// What it is told: its own values, with the operator's in their places.
     pub config: BTreeMap<String, String>,
+    /// Topics that others publish to by signed requests.
+    pub webhooks: Vec<WebhookGrant>,
 }
 
 /// A database that a plugin may use.
@@ -128,7 +132,8 @@ impl Grants {
         let WantedGrants { client, changes, .. } = manifest.grants;
         let http = manifest.grants.http.as_ref().map(|wanted| HttpGrant::resolve(manifest, wanted, offered)).transpose()?;
         let events = events::topics(manifest)?;
-        Ok(Self { client, changes, events, http, sql, keyvalue, files, secrets, config })
+        let webhooks = webhooks::webhooks(manifest, offered)?;
+        Ok(Self { client, changes, events, http, sql, keyvalue, files, secrets, config, webhooks })
     }
 
     /// Each grant in a few words, such as `sql main (read)`.
@@ -144,7 +149,8 @@ impl Grants {
         let topics: Vec<_> = self.events.iter().map(TopicPattern::as_str).collect();
         let plain = plain.chain((!topics.is_empty()).then(|| format!("events ({})", topics.join(", "))));
         let plain = plain.chain(self.http.iter().flat_map(HttpGrant::summary));
-        plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).collect()
+        let webhooks = self.webhooks.iter().map(WebhookGrant::summary);
+        plain.chain(sql).chain(keyvalue).chain(files).chain(revealed).chain(config).chain(webhooks).collect()
     }
 }
 

@@ -170,3 +170,23 @@ fn missing_imports_are_told_together_with_one_piece_to_paste() {
     );
     assert!(!missing(&["acme:kv/store"]).has_help() && mixed.has_help());
 }
+
+#[test]
+fn a_webhook_needs_a_secret_that_the_operator_offers() {
+    let text = "[grants.webhooks.pushes]\nsignature = \"github\"\nsecret = \"hook-key\"\n\
+                [grants.webhooks.\"deploys/{service}\"]\nsignature = \"hmac-sha256\"\nsecret = \"hook-key\"\ntolerance = \"1m\"\nheader = \"X-Acme\"";
+    let with = |name: &str| {
+        let secrets = [(name.to_owned(), super::OfferedSecret::default())].into();
+        Grants::resolve(&manifest(text), &Offered { secrets, ..Offered::default() })
+    };
+    let grants = with("hook-key").unwrap();
+    assert_eq!(grants.summary(), ["webhooks pushes (github)", "webhooks deploys/{service} (hmac-sha256)"]);
+    let [pushes, deploys] = grants.webhooks.as_slice() else { panic!("{grants:?}") };
+    assert_eq!((pushes.tolerance, deploys.tolerance), (Duration::from_secs(300), Duration::from_secs(60)));
+    assert_eq!((deploys.header.as_str(), deploys.timestamp_header.as_str()), ("x-acme", "x-timestamp"));
+    assert_eq!(
+        with("hook-kee").unwrap_err().to_string(),
+        "plugins/tickets/plugin.toml:2:18: the webhook \"pushes\" is verified with the secret \"hook-key\", which the operator does not \
+         offer; did you mean \"hook-kee\"? If not, the operator adds [secrets.hook-key] to cofferdam.toml"
+    );
+}

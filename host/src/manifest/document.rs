@@ -174,7 +174,9 @@ impl<'d> Table<'d> {
             false => format!("unknown key {}", place(&self.path, key)),
         };
         let shape = self.document.shape;
-        let mut elsewhere = shape.sections.iter().filter(|section| section.name != self.section && section.has(key));
+        // A section is not meant as a key of another one.
+        let fits = |section: &&Section| section.has(key) && (!field.is_table() || self.document.is_section(&dotted(section.name, key)));
+        let mut elsewhere = shape.sections.iter().filter(|section| section.name != self.section).filter(fits);
         let near = closest(key, keys.iter().copied());
         let (other, at_its_top) = shape.other;
         let help = match (elsewhere.next().map(|section| section.name), near) {

@@ -32,6 +32,7 @@ const SECTIONS: &[Section] = &[
             Key::section("build"),
             Key::section("limits"),
             Key::section("config"),
+            Key::section("cache"),
             Key::section("grants"),
         ],
     ),
@@ -65,6 +66,16 @@ const SECTIONS: &[Section] = &[
          replaces them in `[config.<plugin>]`. Nothing in them is expanded, and no secret belongs here.",
     ),
     Section::new(
+        "cache",
+        "Answers of queries that the catalog lets the host give again.",
+        &[Key::required(
+            "stale_if_error",
+            Kind::Duration,
+            "How old an answer may be that is given, marked as stale, when its handler fails. It holds as far as it is lower than the operator's.",
+            "\"10m\"",
+        )],
+    ),
+    Section::new(
         "grants",
         "What the plugin asks for. What is not named here is not linked: a component that imports it does not load.",
         &[
@@ -76,6 +87,7 @@ const SECTIONS: &[Section] = &[
             Key::section("keyvalue"),
             Key::section("files"),
             Key::section("secrets"),
+            Key::section("webhooks"),
         ],
     ),
     Section::new("grants.client", "Progress and log messages to the client of a call (`cofferdam:mcp/client`).", &[]),
@@ -198,5 +210,35 @@ const SECTIONS: &[Section] = &[
             "The operator's names for them. The operator allows it with `reveal = true` in `[secrets.<secret>]`.",
             "[\"example-token\"]",
         )],
+    ),
+    Section::new(
+        "grants.webhooks",
+        "Topics of the plugin that others publish to by signed requests: `POST /hooks/<plugin>/<topic>`. A request is looked at once its \
+         signature was verified, and taken once.",
+        &[],
+    ),
+    Section::new(
+        "grants.webhooks.<topic>",
+        "One topic as the catalog writes it, in quotes when it has a slash: `[grants.webhooks.\"deploys/{service}\"]`.",
+        &[
+            Key::required(
+                "signature",
+                Kind::Choice(&["github", "stripe", "hmac-sha256"]),
+                "How requests are signed. `hmac-sha256` is HMAC-SHA256, in hexadecimal or base64, of `<time>.<method>.<path>.<body>`; the time is \
+                 in seconds since 1970, and the path has no dot in it.",
+                "\"github\"",
+            ),
+            Key::required("secret", Kind::Text, "The operator's name for the key; the plugin never sees it.", "\"webhook-key\""),
+            Key::new(
+                "tolerance",
+                Kind::Duration,
+                "How far a request's time may be from the host's, and how long a request is remembered that must not come again (1s to 24h). \
+                 GitHub signs no time: what it sent is refused for this long.",
+                "`\"5m\"`",
+                "\"1m\"",
+            ),
+            Key::new("header", Kind::Text, "Where the signature is; for `hmac-sha256` only.", "`\"x-signature\"`", "\"x-acme-signature\""),
+            Key::new("timestamp_header", Kind::Text, "Where the time is; for `hmac-sha256` only.", "`\"x-timestamp\"`", "\"x-acme-time\""),
+        ],
     ),
 ];

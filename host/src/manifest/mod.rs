@@ -19,6 +19,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod values;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,7 @@ pub(crate) use self::sections::{Key, Kind, Section, Shape};
 pub use self::storage::{WantedFolder, WantedKeyValue};
 pub(crate) use self::suggest::{closest, listed};
 pub(crate) use self::values::{DATABASE_NAME, duration_text, hidden, is_database_name, quoted, size_text};
+pub use self::webhooks::{SIGNATURE_HEADER, Signature, TIMESTAMP_HEADER, WantedWebhook};
 use crate::ids::PluginName;
 use crate::limits::Limits;
 
@@ -68,6 +70,8 @@ pub struct Manifest {
     pub limits: WantedLimits,
     /// What it can be told, with its own defaults.
     pub config: BTreeMap<String, String>,
+    /// `[cache]` `stale_if_error`: how old an answer may be that is given when its handler fails; none when there is to be none.
+    pub stale_if_error: Option<Duration>,
     /// What it asks for.
     pub grants: WantedGrants,
 }
@@ -117,6 +121,8 @@ pub struct WantedGrants {
     pub files: BTreeMap<String, WantedFolder>,
     /// `[grants.secrets]`: the secrets that it wants to read.
     pub secrets: Vec<WantedSecret>,
+    /// Topics that others publish to by signed requests.
+    pub webhooks: Vec<WantedWebhook>,
 }
 
 /// A database that a manifest asks for.
@@ -174,6 +180,7 @@ impl Manifest {
             build: None,
             limits: WantedLimits::default(),
             config: BTreeMap::new(),
+            stale_if_error: None,
             grants: WantedGrants::default(),
             name,
         }
@@ -211,6 +218,10 @@ impl Manifest {
         }
         if let Some(table) = root.section("config")? {
             manifest.config = config_values(&table)?;
+        }
+        if let Some(table) = root.section("cache")? {
+            let field = table.require("stale_if_error", "stale_if_error = \"10m\"")?;
+            manifest.stale_if_error = Some(field.duration(TIME_MIN..=Duration::MAX)?);
         }
         if let Some(table) = root.section("grants")? {
             manifest.grants = grants(&table)?;
@@ -302,7 +313,8 @@ fn grants(table: &Table<'_>) -> Result<WantedGrants, ManifestError> {
     let secrets = table.section("secrets")?.map(|table| secrets::wanted_secrets(&table)).transpose()?.unwrap_or_default();
     let (keyvalue, files) = (storage::key_value(table)?, storage::folders(table)?);
     let http = table.section("http")?.map(|table| http::wanted_http(&table)).transpose()?;
-    Ok(WantedGrants { asked, client, changes, events, http, sql, keyvalue, files, secrets })
+    let webhooks = table.section("webhooks")?.map(|table| webhooks::wanted_webhooks(&table)).transpose()?.unwrap_or_default();
+    Ok(WantedGrants { asked, client, changes, events, http, sql, keyvalue, files, secrets, webhooks })
 }
 
 fn wanted_sql(field: &Field<'_>, table: &Table<'_>) -> Result<WantedSql, ManifestError> {

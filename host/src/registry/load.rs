@@ -3,6 +3,7 @@
 use super::catalog::Catalog;
 use super::folder::{self, Entry, Package};
 use super::snapshot::{Binding, Snapshot};
+use super::webhooks::Webhook;
 use crate::caps::budget::CallTag;
 use crate::caps::changes::{ChangesCap, Owned};
 use crate::caps::config::ConfigCap;
@@ -160,6 +161,7 @@ impl Loader {
         let described = described.map_err(|error| format!("its catalog could not be read: {}", escape(&error.to_string())))?;
         let catalog = Catalog::check(described, manifest.name.as_str(), &manifest.prefix, |export| guest.has(export), &self.limits)?;
         let _ = own.topics.set(super::topics::granted(&manifest, &catalog.topics)?);
+        let webhooks = Webhook::all(&manifest, &grants, &catalog.topics, &self.secrets).map_err(|error| error.to_string())?;
         let _ = own.resources.set(Owned {
             uris: catalog.resources.iter().map(|resource| resource.uri.clone()).collect(),
             templates: catalog.templates.iter().map(|template| template.template.clone()).collect(),
@@ -173,7 +175,7 @@ impl Loader {
             limits: grants::effective(&manifest, &grants, &self.limits),
             over_granted: grants::over_granted(&grants, &guest.imports()),
         };
-        Ok((self.bind(manifest, revision, guest, catalog), state))
+        Ok((self.bind(manifest, revision, guest, catalog, webhooks), state))
     }
 
     async fn prepare(
@@ -225,10 +227,12 @@ impl Loader {
         opened.await.map_err(|error| error.to_string())?
     }
 
-    fn bind(&self, manifest: Manifest, revision: RevisionId, guest: Arc<Guest>, catalog: Catalog) -> Binding {
+    fn bind(&self, manifest: Manifest, revision: RevisionId, guest: Arc<Guest>, catalog: Catalog, webhooks: Vec<Webhook>) -> Binding {
         let limits = grants::call_limits(&manifest, &self.limits);
+        let stale_if_error = manifest.stale_if_error.map(|most| most.min(self.limits.cache_stale_max));
         let plugin: PluginName = manifest.name;
         let slots = Arc::new(Semaphore::new(limits.concurrency_max));
-        Binding { tenant: TenantId::local(), plugin, revision, guest, catalog, limits, slots }
+        let number = Binding::next_number();
+        Binding { number, tenant: TenantId::local(), plugin, revision, guest, catalog, limits, slots, webhooks, stale_if_error }
     }
 }

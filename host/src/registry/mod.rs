@@ -11,6 +11,7 @@ pub mod schema;
 mod schema_work;
 mod snapshot;
 pub mod topics;
+pub mod webhooks;
 
 pub use check::{Checked, Finding, NoPlugin, Severity};
 pub use inspect::{Import, Inspection, inspect};

@@ -4,16 +4,21 @@ use super::catalog::{Catalog, Operation};
 use super::offers::{Prompt, ResourceTemplate};
 use super::pages::{Listed, Page, Pages};
 use super::topics::Topic;
+use super::webhooks::Webhook;
 use crate::ids::{PluginName, RevisionId, TenantId};
 use crate::limits::{CallLimits, Limits};
 use crate::runtime::Guest;
 use crate::topics::Listing;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// A revision as granted to one tenant.
 pub struct Binding {
+    /// No other binding of this process has it: the same component with another manifest may answer differently.
+    pub number: u64,
     /// Whose it is.
     pub tenant: TenantId,
     /// The plugin's name.
@@ -28,6 +33,26 @@ pub struct Binding {
     pub limits: CallLimits,
     /// One permit for each call that may run at the same time.
     pub slots: Arc<Semaphore>,
+    /// Topics that others publish to by signed requests.
+    pub webhooks: Vec<Webhook>,
+    /// How old an answer may be that is given when its handler fails.
+    pub stale_if_error: Option<Duration>,
+}
+
+impl Binding {
+    /// A number that no other binding of this process has.
+    pub(super) fn next_number() -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The webhook for a topic, and the topic.
+    #[must_use]
+    pub fn webhook(&self, topic: &str) -> Option<(&Webhook, &Topic)> {
+        let webhook = self.webhooks.iter().find(|webhook| webhook.pattern.matches(topic))?;
+        let topic = self.catalog.topics.iter().find(|declared| declared.declared.pattern.matches(topic))?;
+        Some((webhook, topic))
+    }
 }
 
 /// Something that a binding offers. Whoever holds it keeps the revision alive.

@@ -14,6 +14,7 @@ use crate::mcp::Abilities;
 use crate::wit::cofferdam::mcp::types as wit;
 use crate::wit::cofferdam::mcp::types::{Caller, Context, Failure, InputRequired, Outcome, Reply, Response};
 use crate::wit::exports::cofferdam::mcp::{catalog, completion, prompts, query, query_batch, resources, subscribe, update, webhook};
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -86,6 +87,22 @@ pub enum Ask {
         /// What is known already.
         others: Vec<(String, String)>,
     },
+    /// To answer several queries of one name.
+    Batch {
+        /// The operation.
+        name: Arc<str>,
+        /// The arguments of each: a JSON object.
+        parameters: Vec<String>,
+    },
+    /// To make events of a webhook's request.
+    Webhook {
+        /// The topic, as the request names it.
+        topic: String,
+        /// Header fields, names in lower case.
+        headers: Vec<(String, String)>,
+        /// The body, whose signature was verified.
+        body: Bytes,
+    },
 }
 
 /// What an argument that is being completed belongs to.
@@ -98,7 +115,7 @@ pub enum Reference {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Done {
     /// An operation is done.
     Reply(Reply),
@@ -108,6 +125,10 @@ pub enum Done {
     Resource(resources::ResourceReply),
     /// There are suggestions.
     Suggestions(completion::Suggestions),
+    /// Several queries are done, in the order of their arguments.
+    Batch(Vec<Result<Reply, Failure>>),
+    /// A webhook's request was made into events.
+    Events(Vec<wit::Event>),
     /// The client has to be asked first.
     InputRequired(InputRequired),
 }
@@ -343,6 +364,16 @@ impl Guest {
                 };
                 let handler = self.completion.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
                 handler.call_complete(store, context, reference, argument, &others).await?.map(Done::Suggestions)
+            }
+            Ask::Batch { name, parameters } => {
+                let parameters: Vec<_> = parameters.iter().map(String::as_str).collect();
+                let handler = self.query_batch.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
+                handler.call_handle(store, context, name, &parameters).await?.map(Done::Batch)
+            }
+            Ask::Webhook { topic, headers, body } => {
+                let headers: Vec<_> = headers.iter().map(|(name, value)| webhook::Header { name, value }).collect();
+                let handler = self.webhook.as_ref().ok_or_else(missing)?.load(&mut *store, &instance)?;
+                handler.call_transform(store, context, topic, &headers, body).await?.map(Done::Events)
             }
         })
     }

@@ -296,8 +296,12 @@ fn agree(in_header: Option<&str>, in_body: Option<&str>) -> Result<(), Problem<'
 }
 
 /// Reads a body under its limits of size and time. A body that came with its head is not copied, and costs no timer.
-pub(super) async fn read_body(mut body: Incoming, limits: &Limits) -> Result<Bytes, Problem<'static>> {
-    let most = limits.body_bytes_max;
+pub(super) async fn read_body(body: Incoming, limits: &Limits) -> Result<Bytes, Problem<'static>> {
+    read_body_within(body, limits.body_bytes_max, limits).await
+}
+
+/// The same with a limit of its own.
+pub(super) async fn read_body_within(mut body: Incoming, most: usize, limits: &Limits) -> Result<Bytes, Problem<'static>> {
     if body.size_hint().lower() > most as u64 {
         return Err(Problem::TooLarge(most));
     }

@@ -6,7 +6,7 @@ pub(super) use details::{TYPE_PREFIX, details, details_text};
 
 use super::body::Reply;
 use crate::auth::guard::Refusal;
-use crate::dispatch::{CallError, PlainError};
+use crate::dispatch::{CallError, HookError, PlainError};
 use crate::legacy::LegacyError;
 use crate::mcp::bounds::BoundsError;
 use crate::mcp::headers::HeaderError;
@@ -104,6 +104,9 @@ pub(super) enum Problem<'a> {
     /// Nothing was subscribed to under this id.
     #[error("there is no subscription {0:?}")]
     NoSubscription(String),
+    /// A webhook's request.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// A filter that is not one.
     #[error(transparent)]
     Filter(#[from] FilterError),
@@ -131,7 +134,7 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
         Problem::Subscribe(SubscribeError::UnknownTopic(_)) | Problem::NoSubscription(_) => (StatusCode::NOT_FOUND, None),
         Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
-        Problem::Plain(_) => (details::kind(problem).status, None),
+        Problem::Plain(_) | Problem::Hook(_) => (details::kind(problem).status, None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
@@ -216,6 +219,8 @@ fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
+        // RFC 9110, 15.5.2: it has to name a scheme, and there is none for signatures of webhooks.
+        StatusCode::UNAUTHORIZED => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("WebhookSignature"))),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
         _ => {}
     }

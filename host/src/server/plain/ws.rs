@@ -97,8 +97,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: By
     let conversation = Conversation::new(app.shared_dispatch(), Arc::clone(app.principal()));
     let slots = Arc::new(Semaphore::new(limits.ws_requests_max));
     let subscriptions = Subscriptions::default();
-    let mut socket =
-        Socket { stream, app, conversation: Rc::clone(&conversation), slots, subscriptions, draining: false, silent: false };
+    let mut socket = Socket { stream, app, conversation: Rc::clone(&conversation), slots, subscriptions, draining: false, silent: false };
     if let Some(code) = socket.run(drain, &limits).await {
         // Whoever subscribed does so no longer, however long the peer takes to hear that.
         socket.subscriptions = Subscriptions::default();

@@ -4,11 +4,11 @@
 use super::super::body::Reply;
 use super::Problem;
 use crate::auth::guard::Refusal;
-use crate::dispatch::{CallError, PlainError};
+use crate::dispatch::{CallError, HookError, PlainError};
 use crate::ids::CallRef;
 use crate::legacy::LegacyError;
 use crate::mcp::write;
-use crate::topics::SubscribeError;
+use crate::topics::{PublishError, SubscribeError};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,7 @@ pub(super) fn kind(problem: &Problem<'_>) -> Kind {
         Problem::Subscribe(SubscribeError::UnknownTopic(_)) => of(S::NOT_FOUND, "unknown-topic", "There is no such topic"),
         Problem::Subscribe(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         Problem::Plain(error) => plain_kind(error),
+        Problem::Hook(error) => hook_kind(error),
         Problem::Call(error) | Problem::Legacy(LegacyError::Call(error)) => call_kind(error),
         Problem::NotText
         | Problem::Message(_)
@@ -87,6 +88,23 @@ fn plain_kind(error: &PlainError) -> Kind {
     }
 }
 
+fn hook_kind(error: &HookError) -> Kind {
+    use StatusCode as S;
+    match error {
+        HookError::Unknown | HookError::Publish(PublishError::UnknownTopic(_)) => {
+            of(S::NOT_FOUND, "no-webhook", "There is no such webhook")
+        }
+        HookError::Refused => of(S::UNAUTHORIZED, "signature", "The request is not signed as it has to be"),
+        HookError::NoEvent(_) => of(S::UNPROCESSABLE_ENTITY, "no-event", "The request is no event of the topic"),
+        HookError::Publish(PublishError::TooLarge(_)) => of(S::PAYLOAD_TOO_LARGE, "event-too-large", "The event is too large"),
+        HookError::Publish(PublishError::TooFast(_)) => of(S::TOO_MANY_REQUESTS, "too-fast", "Events come too fast"),
+        HookError::Unverifiable | HookError::Unavailable(_) | HookError::Publish(_) => {
+            of(S::SERVICE_UNAVAILABLE, "unavailable", "The webhook cannot take the request now")
+        }
+        HookError::Call(error) => call_kind(error),
+    }
+}
+
 fn call_kind(error: &CallError) -> Kind {
     use StatusCode as S;
     match error {
@@ -108,7 +126,7 @@ fn call_kind(error: &CallError) -> Kind {
 /// What finds the call in the log, where there is something to find.
 fn reference(problem: &Problem<'_>) -> Option<CallRef> {
     match problem {
-        Problem::Call(error) | Problem::Plain(PlainError::Call(error)) => match error {
+        Problem::Call(error) | Problem::Plain(PlainError::Call(error)) | Problem::Hook(HookError::Call(error)) => match error {
             CallError::Deadline { reference, .. } | CallError::PluginFailed { reference } | CallError::Internal { reference } => {
                 Some(*reference)
             }
@@ -199,6 +217,16 @@ mod tests {
             (plain(PlainError::Failed { text: String::new(), content: None }), 422, "failed"),
             (plain(PlainError::NeedsClient), 422, "needs-client"),
             (plain(PlainError::BatchOutput(1)), 422, "batch-output"),
+            (Problem::Hook(HookError::Unknown), 404, "no-webhook"),
+            (Problem::Hook(HookError::Refused), 401, "signature"),
+            (Problem::Hook(HookError::NoEvent(String::new())), 422, "no-event"),
+            (Problem::Hook(HookError::Unverifiable), 503, "unavailable"),
+            (Problem::Hook(HookError::Unavailable(String::new())), 503, "unavailable"),
+            (Problem::Hook(PublishError::TooLarge(1).into()), 413, "event-too-large"),
+            (Problem::Hook(PublishError::TooFast(1).into()), 429, "too-fast"),
+            (Problem::Hook(PublishError::TooManyTopics(1).into()), 503, "unavailable"),
+            (Problem::Hook(HookError::Call(CallError::TenantBusy)), 429, "busy"),
+            (Problem::Hook(HookError::Call(CallError::PluginFailed { reference })), 502, "plugin-failed"),
             (call(CallError::unknown("query", "a")), 404, "unknown-operation"),
             (call(CallError::Params(String::new())), 400, "malformed"),
             (call(CallError::TenantBusy), 429, "busy"),

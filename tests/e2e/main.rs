@@ -33,3 +33,4 @@ mod stdio;
 mod stdio_eras;
 mod streams;
 mod told;
+mod topics;

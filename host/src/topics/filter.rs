@@ -196,3 +196,142 @@ fn sorted(value: &Value) -> Value {
         Err(texts) => Value::Array(texts.into_iter().map(|(_, value)| value).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::NewEvent;
+    use super::*;
+    use serde_json::json;
+    use std::time::Instant;
+
+    fn parse(members: &Value) -> Result<Arc<Filter>, String> {
+        Filter::parse(members.as_object().unwrap(), &Limits::default()).map_err(|error| error.to_string())
+    }
+
+    fn event(data: &Value, source: Option<&str>, severity: Option<&str>, kind: Option<&str>) -> Event {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let new = NewEvent { data: data.to_string(), source: own(source), severity: own(severity), kind: own(kind) };
+        Event::new(1, "t".into(), 0, new)
+    }
+
+    #[test]
+    fn an_event_is_let_through_when_everything_holds() {
+        let data = json!({
+            "source": "inside", "type": "b", "n": 7, "f": 1.5, "z": null, "ok": true,
+            "a": {"b": [{"c": "deep"}, "Disk FULL"], "": 1, "x/y": 2, "m~n": 3}, "a.b": "dotted"
+        });
+        let event = event(&data, None, Some("high"), None);
+        for (members, expected) in [
+            (json!({}), true),
+            (json!({"source": "inside"}), true),
+            (json!({"source": ["x", "inside"]}), true),
+            (json!({"source": "x"}), false),
+            (json!({"severity": "high"}), true),
+            (json!({"severity": ["low", "mid"]}), false),
+            (json!({"event_types": ["a", "b"]}), true),
+            (json!({"event_types": "c"}), false),
+            (json!({"type": "b"}), true),
+            (json!({"n": 7}), true),
+            (json!({"n": "7"}), false),
+            (json!({"f": 1.5}), true),
+            (json!({"z": null}), true),
+            (json!({"missing": null}), false),
+            (json!({"ok": [true, 1]}), true),
+            (json!({"a.b.0.c": "deep"}), true),
+            (json!({"$.a.b.0.c": "deep"}), true),
+            (json!({"/a/b/0/c": "deep"}), true),
+            (json!({"/a/b/1/c": "deep"}), false),
+            (json!({"/a/b/-1": "deep"}), false),
+            (json!({"/a/": 1}), true),
+            (json!({"/a/x~1y": 2}), true),
+            (json!({"/a/m~0n": 3}), true),
+            (json!({"/a.b": "dotted"}), true),
+            (json!({"a.b": "dotted"}), false),
+            (json!({"pattern": "(?i)disk full"}), true),
+            (json!({"pattern": "^deep$"}), true),
+            (json!({"pattern": "high"}), false),
+            (json!({"n": 7, "severity": "high", "pattern": "d..p"}), true),
+            (json!({"n": 8, "severity": "high", "pattern": "d..p"}), false),
+        ] {
+            assert_eq!(parse(&members).unwrap().matches(&event), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn the_same_filter_has_one_text() {
+        for (one, two, same) in [
+            (json!({"b": 1, "a": 2}), json!({"a": 2, "b": 1}), true),
+            (json!({"a": ["y", "x", "y"]}), json!({"a": ["x", "y"]}), true),
+            (json!({"a": ["x"]}), json!({"a": "x"}), true),
+            (json!({"a": 1}), json!({"a": "1"}), false),
+            (json!({"pattern": "x"}), json!({"patterns": "x"}), false),
+        ] {
+            assert_eq!(parse(&one).unwrap().canonical() == parse(&two).unwrap().canonical(), same, "{one} {two}");
+        }
+        assert_eq!(*parse(&json!({})).unwrap().canonical(), *Filter::all().canonical());
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_its_member() {
+        let many = Value::Object((0..17).map(|at| (format!("m{at}"), json!(1))).collect());
+        for (members, text) in [
+            (json!({"pattern": 7}), "\"pattern\": a pattern is a text"),
+            (json!({"pattern": "("}), "not a regular expression"),
+            (json!({"pattern": "(a)\\1"}), "linear time"),
+            (json!({"pattern": "a(?=b)"}), "linear time"),
+            (json!({"pattern": "x".repeat(1_025)}), "filter_pattern_bytes_max"),
+            (json!({"pattern": "(((a{100}){100}){100}){100}"}), "too complex"),
+            (json!({"pattern": "(".repeat(40) + &")".repeat(40)}), "linear time"),
+            (json!({"pattern": "\\pL{1000}"}), "too complex"),
+            (json!({"a": {"b": 1}}), "texts, numbers, booleans or null"),
+            (json!({"a": [[1]]}), "texts, numbers, booleans or null"),
+            (json!({"a": []}), "1 to 64 values"),
+            (json!({"a": (0..65).collect::<Vec<_>>()}), "filter_values_max"),
+            (json!({"": 1}), "a path is"),
+            (json!({"a..b": 1}), "a path is"),
+            (json!({"a.".repeat(20): 1}), "a path is"),
+            (many, "filter_members_max"),
+        ] {
+            let error = parse(&members).unwrap_err();
+            assert!(error.contains(text), "{members}: {error}");
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_take_linear_time() {
+        let limits = Limits::default();
+        // As irregular as a text of two letters can be, so that few states of an automaton come twice.
+        let mut seed = 1_u32;
+        let letters = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if seed >> 31 == 0 { 'a' } else { 'b' }
+        });
+        let text: String = letters.take(limits.event_bytes_max - 100).collect();
+        let event = event(&json!({"text": text}), None, None, None);
+        for pattern in [
+            "(a+)+$",
+            "^(a|aa)+$",
+            "(a*)*c",
+            "(.*.*.*)*x",
+            "(a|a?)+c",
+            "([a-z]+)*\\d",
+            "(x+x+)+y",
+            "a{1,200}a{1,200}c",
+            "(a?){60}a{60}c",
+            "(?:a|b|ab)*c.{90}$",
+            "(?s).*a.{200}c",
+            "(?i)(\\w+\\s?)+!",
+            "a.{200}[^ab]",
+            "(a|b)*a(a|b){300}[^ab]",
+            "(?:a.{50}){1,4}\\d",
+            "(?:[ab]{1,90}a){1,9}[^ab]",
+        ] {
+            let filter = parse(&json!({"pattern": pattern})).unwrap();
+            let began = Instant::now();
+            let _ = filter.matches(&event);
+            // Minutes, if it were not linear.
+            assert!(began.elapsed().as_secs() < 5, "{pattern} took {:?}", began.elapsed());
+            eprintln!("{pattern}: {:?}", began.elapsed());
+        }
+    }
+}

@@ -114,7 +114,7 @@ fn who_comes_back_gets_what_was_retained_meanwhile() {
     let limits = Limits { topic_retained_max: 200, ..Limits::default() };
     let topics = topics(limits, vec![Declared { retained_max: 150, ..declared("a") }, declared("b"), declared("quiet")]);
     let first = publish(&topics, "a", 0);
-    (1..=140).for_each(|at| drop(publish(&topics, if at % 2 == 0 { "a" } else { "b" }, at)));
+    (1..=140).for_each(|at| _ = publish(&topics, if at % 2 == 0 { "a" } else { "b" }, at));
     // More than a queue holds, of both topics in their order, and what is published meanwhile after it.
     let back = subscribe(&topics, &["a", "b", "quiet"], Some(first));
     publish(&topics, "quiet", 141);
@@ -123,7 +123,7 @@ fn who_comes_back_gets_what_was_retained_meanwhile() {
     publish(&topics, "a", 142);
     assert_eq!(taken(&back), ["142"]);
     // What is too long ago is not there any more.
-    (0..200).for_each(|at| drop(publish(&topics, "a", at)));
+    (0..200).for_each(|at| _ = publish(&topics, "a", at));
     let late = taken(&subscribe(&topics, &["a"], Some(first)));
     assert_eq!((late[0].as_str(), late[1].as_str(), late.len()), ("-0", "50", 151));
     // Somebody from before the host started may have missed something, wherever nothing is retained.
@@ -379,7 +379,7 @@ async fn a_reader_that_waits_is_woken_and_a_feed_waits_for_room() {
     assert!(waiting.await.unwrap().0);
     let f = subscribe(&topics, &["f"], None);
     let key = FeedKey { tenant: TenantId::local(), plugin: plugin(), topic: "f".into(), filters: "{}".into() };
-    (0..2).for_each(|at| drop(topics.publish_from_feed(&key, number(at)).unwrap()));
+    (0..2).for_each(|at| _ = topics.publish_from_feed(&key, number(at)).unwrap());
     // Somebody reads, somebody else comes, nobody is left.
     let mut come = Vec::new();
     for makes_room in 0..3 {
@@ -393,7 +393,7 @@ async fn a_reader_that_waits_is_woken_and_a_feed_waits_for_room() {
             _ => topics.end(&key, "over"),
         }
         tokio::time::timeout(std::time::Duration::from_secs(10), room).await.unwrap().unwrap();
-        (0..2).for_each(|at| drop(topics.publish_from_feed(&key, number(at)).unwrap()));
+        (0..2).for_each(|at| _ = topics.publish_from_feed(&key, number(at)).unwrap());
     }
 }
 
@@ -421,7 +421,7 @@ async fn watchers_are_told_once_for_many_events() {
     let updated = || vec![Change::Resource("topic://logs/a".into())];
     let wait = || tokio::time::sleep(Limits::default().topic_told_every * 2);
     for _ in 0..2 {
-        (0..50).for_each(|at| drop((publish(&topics, "a", at), publish(&topics, "b", at))));
+        (0..50).for_each(|at| _ = (publish(&topics, "a", at), publish(&topics, "b", at)));
         wait().await;
         assert_eq!(told(), updated(), "once, and of nothing that nobody watches");
     }

@@ -203,6 +203,9 @@ limits! {
     filter_pattern_bytes_max: usize = KIB;
     /// A pattern in a filter, compiled; each of its two forms.
     filter_compiled_bytes_max: usize = 256 * KIB;
+    /// How much of an event's texts a pattern is searched in, all of them together: a hostile pattern takes some 30 microseconds for each
+    /// byte, and whoever publishes waits for it.
+    filter_text_bytes_max: usize = 4 * KIB;
     /// Feeds of one plugin that run at the same time; each holds an instance.
     plugin_feeds_max: usize = 16;
     /// Feeds of all plugins that run at the same time. The instance pool has slots for them.

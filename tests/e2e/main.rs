@@ -39,3 +39,4 @@ mod streams;
 mod told;
 mod webhooks;
 mod ws;
+mod topics;

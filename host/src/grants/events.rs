@@ -16,13 +16,13 @@ pub(super) fn topics(manifest: &Manifest) -> Result<Vec<TopicPattern>, GrantErro
 }
 
 /// Refuses a manifest that asks for a topic which the plugin's catalog does not have; `offered` are the names of those that it has.
-pub fn check_offered<'a>(manifest: &Manifest, offered: impl Iterator<Item = &'a str> + Clone) -> Result<(), GrantError> {
-    let missing = |wanted: &&WantedTopic| !offered.clone().any(|offered| offered == wanted.name);
+pub fn check_offered(manifest: &Manifest, offered: &[&str]) -> Result<(), GrantError> {
+    let missing = |wanted: &&WantedTopic| !offered.contains(&wanted.name.as_str());
     let Some(wanted) = manifest.grants.events.iter().find(missing) else { return Ok(()) };
-    let names: Vec<_> = offered.clone().map(quoted).collect();
+    let names: Vec<_> = offered.iter().map(|name| quoted(name)).collect();
     let known = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", listed(&names, "and")) };
-    let concrete = || offered.clone().find(|name| TopicPattern::parse(name).is_ok_and(|pattern| pattern.matches(&wanted.name)));
-    let near = concrete().or_else(|| closest(&wanted.name, offered.clone()));
+    let concrete = || offered.iter().copied().find(|name| TopicPattern::parse(name).is_ok_and(|pattern| pattern.matches(&wanted.name)));
+    let near = concrete().or_else(|| closest(&wanted.name, offered.iter().copied()));
     let help = near.map_or("take it out".to_owned(), |near| format!("write {}", quoted(near)));
     let message = format!("\"topics\" in [grants.events] names {}, which is not among the catalog's topics: {known}", quoted(&wanted.name));
     Err(refused(manifest, wanted, message).with_help(help))
@@ -48,13 +48,13 @@ mod tests {
         assert_eq!(grants.summary(), ["events (edits, rooms/{id})"]);
         assert_eq!(over_granted(&grants, &["cofferdam:mcp/events@0.1.0".to_owned()]), Vec::<String>::new());
         assert_eq!(over_granted(&grants, &[]).len(), 1);
-        assert_eq!(check_offered(&manifest, ["more", "edits", "rooms/{id}"].into_iter()), Ok(()));
+        assert_eq!(check_offered(&manifest, &["more", "edits", "rooms/{id}"]), Ok(()));
     }
 
     #[test]
     fn a_topic_that_is_not_in_the_catalog_is_refused_with_what_to_write() {
         let check = |topics: &str, offered: &[&str], expected: &str| {
-            let error = check_offered(&manifest(topics), offered.iter().copied()).unwrap_err().to_string();
+            let error = check_offered(&manifest(topics), offered).unwrap_err().to_string();
             let begin = "plugins/rooms/plugin.toml:3:";
             assert!(error.starts_with(begin) && error.ends_with(expected), "{error}");
         };

@@ -44,8 +44,8 @@ fn problems(event: Option<&Schema>, data: &str) -> Option<String> {
 
 /// The topics that a plugin publishes under itself. Refused is a manifest that names one which the catalog does not have.
 pub(super) fn granted(manifest: &Manifest, topics: &[Topic]) -> Result<Vec<GrantedTopic>, String> {
-    let names = topics.iter().map(|topic| topic.declared.pattern.as_str());
-    grants::check_offered(manifest, names).map_err(|error| error.to_string())?;
+    let names: Vec<_> = topics.iter().map(|topic| topic.declared.pattern.as_str()).collect();
+    grants::check_offered(manifest, &names).map_err(|error| error.to_string())?;
     let wanted = |topic: &&Topic| manifest.grants.events.iter().any(|wanted| wanted.name == topic.declared.pattern.as_str());
     let granted = |topic: &Topic| {
         let event = topic.event.clone();
@@ -65,7 +65,7 @@ pub(super) fn check_topics(topics: Vec<wit::Topic>, plugin: &str, has_feeds: boo
         if topic.feed && !has_feeds {
             return Err(format!("topic {name:?}: it has a feed, but the component does not export cofferdam:mcp/subscribe"));
         }
-        let topic = check_topic(topic, plugin, limits).map_err(|error| format!("topic {name:?}: {error}"))?;
+        let topic = check_topic(&topic, plugin, limits).map_err(|error| format!("topic {name:?}: {error}"))?;
         let overlaps = |other: &Topic| {
             let (one, two) = (&other.declared.pattern, &topic.declared.pattern);
             one.matches(&sample(two)) || two.matches(&sample(one))
@@ -83,7 +83,7 @@ fn sample(pattern: &TopicPattern) -> String {
     pattern.filled(|_| Some("x".to_owned())).unwrap_or_default()
 }
 
-fn check_topic(topic: wit::Topic, plugin: &str, limits: &Limits) -> Result<Topic, String> {
+fn check_topic(topic: &wit::Topic, plugin: &str, limits: &Limits) -> Result<Topic, String> {
     let pattern = TopicPattern::parse(&topic.name).map_err(|error| error.to_string())?;
     let parse = |text: &String| Schema::parse(text, limits).map_err(|error| format!("event schema: {error}"));
     let event = topic.event_schema.as_ref().map(parse).transpose()?.map(Arc::new);

@@ -2,7 +2,7 @@
 //!
 //! A filter is a JSON object; all of its members have to hold. `source`, `severity` and `event_types` look at the event itself, or at the
 //! member of that name of its data (`type` for `event_types`) when the event has none. `pattern` is a regular expression that has to be
-//! found in one of the texts of the data. Every other member is a path into the data: `a.b.0`, or a JSON Pointer (RFC 6901) such as
+//! found in one of the texts of the data; of all texts together the first few kilobytes are looked at. Every other member is a path into the data: `a.b.0`, or a JSON Pointer (RFC 6901) such as
 //! `/a/b/0`. A value is what has to stand there; a list has what may stand there.
 
 use super::event::{Event, Seen};
@@ -30,7 +30,8 @@ enum LooksAt {
     Severity,
     Kind,
     Path(Vec<String>),
-    Texts,
+    /// So many bytes of them.
+    Texts(usize),
 }
 
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Condition {
             LooksAt::Severity => member(&seen.event.new.severity, "severity"),
             LooksAt::Kind => member(&seen.event.new.kind, "type"),
             LooksAt::Path(path) => at(seen.data(), path).is_some_and(|value| self.test.takes(value)),
-            LooksAt::Texts => any_text(seen.data(), &|text| self.test.takes_text(text)),
+            LooksAt::Texts(bytes_max) => any_text(seen.data(), &mut { *bytes_max }, &|text| self.test.takes_text(text)),
         }
     }
 }
@@ -123,7 +124,7 @@ impl Test {
 fn condition(key: &str, value: &Value, limits: &Limits) -> Result<Condition, String> {
     if key == "pattern" {
         let text = value.as_str().ok_or("a pattern is a text")?;
-        return Ok(Condition { looks_at: LooksAt::Texts, test: Test::Pattern(pattern(text, limits)?) });
+        return Ok(Condition { looks_at: LooksAt::Texts(limits.filter_text_bytes_max), test: Test::Pattern(pattern(text, limits)?) });
     }
     let values = match value {
         Value::Array(values) => values.clone(),
@@ -177,11 +178,16 @@ fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
     })
 }
 
-fn any_text(value: &Value, takes: &dyn Fn(&str) -> bool) -> bool {
+/// Whether one of the texts is taken; `left` bytes of them are looked at.
+fn any_text(value: &Value, left: &mut usize, takes: &dyn Fn(&str) -> bool) -> bool {
     match value {
-        Value::String(text) => takes(text),
-        Value::Array(values) => values.iter().any(|value| any_text(value, takes)),
-        Value::Object(members) => members.values().any(|value| any_text(value, takes)),
+        Value::String(text) => {
+            let most = (0..=text.len().min(*left)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            *left -= most;
+            text.get(..most).is_some_and(takes)
+        }
+        Value::Array(values) => values.iter().any(|value| any_text(value, left, takes)),
+        Value::Object(members) => members.values().any(|value| any_text(value, left, takes)),
         _ => false,
     }
 }
@@ -194,5 +200,153 @@ fn sorted(value: &Value) -> Value {
     match <[_; 1]>::try_from(texts) {
         Ok([(_, value)]) => value,
         Err(texts) => Value::Array(texts.into_iter().map(|(_, value)| value).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event::NewEvent;
+    use super::*;
+    use serde_json::json;
+    use std::time::Instant;
+
+    fn parse(members: &Value) -> Result<Arc<Filter>, String> {
+        Filter::parse(members.as_object().unwrap(), &Limits::default()).map_err(|error| error.to_string())
+    }
+
+    fn event(data: &Value, source: Option<&str>, severity: Option<&str>, kind: Option<&str>) -> Event {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let new = NewEvent { data: data.to_string(), source: own(source), severity: own(severity), kind: own(kind) };
+        Event::new(1, "t".into(), 0, new)
+    }
+
+    #[test]
+    fn an_event_is_let_through_when_everything_holds() {
+        let data = json!({
+            "source": "inside", "type": "b", "n": 7, "f": 1.5, "z": null, "ok": true,
+            "a": {"b": [{"c": "deep"}, "Disk FULL"], "": 1, "x/y": 2, "m~n": 3}, "a.b": "dotted"
+        });
+        let event = event(&data, None, Some("high"), None);
+        for (members, expected) in [
+            (json!({}), true),
+            (json!({"source": "inside"}), true),
+            (json!({"source": ["x", "inside"]}), true),
+            (json!({"source": "x"}), false),
+            (json!({"severity": "high"}), true),
+            (json!({"severity": ["low", "mid"]}), false),
+            (json!({"event_types": ["a", "b"]}), true),
+            (json!({"event_types": "c"}), false),
+            (json!({"type": "b"}), true),
+            (json!({"n": 7}), true),
+            (json!({"n": "7"}), false),
+            (json!({"f": 1.5}), true),
+            (json!({"z": null}), true),
+            (json!({"missing": null}), false),
+            (json!({"ok": [true, 1]}), true),
+            (json!({"a.b.0.c": "deep"}), true),
+            (json!({"$.a.b.0.c": "deep"}), true),
+            (json!({"/a/b/0/c": "deep"}), true),
+            (json!({"/a/b/1/c": "deep"}), false),
+            (json!({"/a/b/-1": "deep"}), false),
+            (json!({"/a/": 1}), true),
+            (json!({"/a/x~1y": 2}), true),
+            (json!({"/a/m~0n": 3}), true),
+            (json!({"/a.b": "dotted"}), true),
+            (json!({"a.b": "dotted"}), false),
+            (json!({"pattern": "(?i)disk full"}), true),
+            (json!({"pattern": "^deep$"}), true),
+            (json!({"pattern": "high"}), false),
+            (json!({"n": 7, "severity": "high", "pattern": "d..p"}), true),
+            (json!({"n": 8, "severity": "high", "pattern": "d..p"}), false),
+        ] {
+            assert_eq!(parse(&members).unwrap().matches(&event), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_searched_in_the_first_bytes_of_all_texts() {
+        let limits = Limits { filter_text_bytes_max: 6, ..Limits::default() };
+        let event = event(&json!({"a": "abc", "b": ["d\u{e9}", "ghi"]}), None, None, None);
+        for (pattern, expected) in [("abc", true), ("d\u{e9}", true), ("g", false), ("^$", true), ("x", false)] {
+            let members = json!({"pattern": pattern});
+            assert_eq!(Filter::parse(members.as_object().unwrap(), &limits).unwrap().matches(&event), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_same_filter_has_one_text() {
+        for (one, two, same) in [
+            (json!({"b": 1, "a": 2}), json!({"a": 2, "b": 1}), true),
+            (json!({"a": ["y", "x", "y"]}), json!({"a": ["x", "y"]}), true),
+            (json!({"a": ["x"]}), json!({"a": "x"}), true),
+            (json!({"a": 1}), json!({"a": "1"}), false),
+            (json!({"pattern": "x"}), json!({"patterns": "x"}), false),
+        ] {
+            assert_eq!(parse(&one).unwrap().canonical() == parse(&two).unwrap().canonical(), same, "{one} {two}");
+        }
+        assert_eq!(*parse(&json!({})).unwrap().canonical(), *Filter::all().canonical());
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_its_member() {
+        let many = Value::Object((0..17).map(|at| (format!("m{at}"), json!(1))).collect());
+        for (members, text) in [
+            (json!({"pattern": 7}), "\"pattern\": a pattern is a text"),
+            (json!({"pattern": "("}), "not a regular expression"),
+            (json!({"pattern": "(a)\\1"}), "linear time"),
+            (json!({"pattern": "a(?=b)"}), "linear time"),
+            (json!({"pattern": "x".repeat(1_025)}), "filter_pattern_bytes_max"),
+            (json!({"pattern": "(((a{100}){100}){100}){100}"}), "too complex"),
+            (json!({"pattern": "(".repeat(40) + &")".repeat(40)}), "linear time"),
+            (json!({"pattern": "\\pL{1000}"}), "too complex"),
+            (json!({"a": {"b": 1}}), "texts, numbers, booleans or null"),
+            (json!({"a": [[1]]}), "texts, numbers, booleans or null"),
+            (json!({"a": []}), "1 to 64 values"),
+            (json!({"a": (0..65).collect::<Vec<_>>()}), "filter_values_max"),
+            (json!({"": 1}), "a path is"),
+            (json!({"a..b": 1}), "a path is"),
+            (json!({"a.".repeat(20): 1}), "a path is"),
+            (many, "filter_members_max"),
+        ] {
+            let error = parse(&members).unwrap_err();
+            assert!(error.contains(text), "{members}: {error}");
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_take_linear_time() {
+        let limits = Limits::default();
+        // As irregular as a text of two letters can be, so that few states of an automaton come twice.
+        let mut seed = 1_u32;
+        let letters = std::iter::repeat_with(|| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if seed >> 31 == 0 { 'a' } else { 'b' }
+        });
+        let text: String = letters.take(limits.event_bytes_max - 100).collect();
+        let event = event(&json!({"text": text}), None, None, None);
+        for pattern in [
+            "(a+)+$",
+            "^(a|aa)+$",
+            "(a*)*c",
+            "(.*.*.*)*x",
+            "(a|a?)+c",
+            "([a-z]+)*\\d",
+            "(x+x+)+y",
+            "a{1,200}a{1,200}c",
+            "(a?){60}a{60}c",
+            "(?:a|b|ab)*c.{90}$",
+            "(?s).*a.{200}c",
+            "(?i)(\\w+\\s?)+!",
+            "a.{200}[^ab]",
+            "(a|b)*a(a|b){300}[^ab]",
+            "(?:a.{50}){1,4}\\d",
+            "(?:[ab]{1,90}a){1,9}[^ab]",
+        ] {
+            let filter = parse(&json!({"pattern": pattern})).unwrap();
+            let began = Instant::now();
+            let _ = filter.matches(&event);
+            // Minutes, if it were not linear.
+            assert!(began.elapsed().as_secs() < 5, "{pattern} took {:?}", began.elapsed());
+        }
     }
 }

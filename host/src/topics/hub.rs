@@ -97,10 +97,10 @@ pub enum SubscribeError {
     #[error("there is no topic {0:?}")]
     UnknownTopic(String),
     /// The caller has as many as it may have.
-    #[error("the caller has {0} subscriptions already (subscriptions_per_caller_max): end one first")]
+    #[error("a caller has at most {0} subscriptions at the same time (subscriptions_per_caller_max): end one first")]
     TooMany(usize),
     /// The tenant has as many as it may have.
-    #[error("the tenant has {0} subscriptions already (subscriptions_per_tenant_max): try again later")]
+    #[error("a tenant has at most {0} subscriptions at the same time (subscriptions_per_tenant_max): try again later")]
     TenantTooMany(usize),
     /// Too many topics of the plugin are in use.
     #[error("the plugin has {0} topics in use already (topics_live_max): try again later")]
@@ -173,6 +173,8 @@ impl Topics {
                 channel.end(&why);
             }
         });
+        drop(tenant);
+        self.made_room();
     }
 
     /// Starts or stops the feed of a channel, unless it is as wanted.
@@ -345,6 +347,8 @@ impl Topics {
         let tenant = self.tenant(&key.tenant);
         let mut tenant = lock(&tenant);
         tenant.change(key, self, |channel| channel.end(&why.into()));
+        drop(tenant);
+        self.made_room();
     }
 
     /// Waits until one of those who listen to a feed has room for another event, or nobody listens.

@@ -10,6 +10,8 @@ mod name;
 mod queue;
 mod subscription;
 mod tenant;
+#[cfg(test)]
+mod tests;
 
 pub use changes::{Change, Changes, Listener, Listening, Listing};
 pub use channel::Overflow;

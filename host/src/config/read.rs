@@ -228,6 +228,9 @@ fn limits(table: &Table<'_>) -> Result<Limits, ConfigError> {
     count(&mut limits.plugin_calls_max, "plugin_calls")?;
     count(&mut limits.connections_max, "connections")?;
     count(&mut limits.compiles_max, "compiles")?;
+    count(&mut limits.subscriptions_per_tenant_max, "subscriptions")?;
+    count(&mut limits.subscriptions_per_caller_max, "caller_subscriptions")?;
+    set(&mut limits.events_per_second_max, table.get("events_per_second"), |field| field.count())?;
     set(&mut limits.sql_rows_max, table.get("sql_rows"), |field| field.count())?;
     Ok(limits)
 }

@@ -50,6 +50,9 @@ pub enum CallError {
     /// Too many calls of the tenant or the plugin.
     #[error("too many calls are running: try again in a moment")]
     TenantBusy,
+    /// Too many subscriptions of the caller or its tenant.
+    #[error(transparent)]
+    Subscriptions(#[from] crate::topics::SubscribeError),
     /// Too many calls in all.
     #[error("the host is busy: try again in a moment")]
     HostBusy,
@@ -89,7 +92,7 @@ impl CallError {
             Self::HeaderMismatch(_) => code::HEADER_MISMATCH,
             Self::Version(_) => code::UNSUPPORTED_VERSION,
             Self::NoMethod(_) => code::METHOD_NOT_FOUND,
-            Self::TenantBusy => code::TENANT_BUSY,
+            Self::TenantBusy | Self::Subscriptions(_) => code::TENANT_BUSY,
             Self::HostBusy => code::HOST_BUSY,
             Self::Deadline { .. } => code::DEADLINE,
             Self::PluginFailed { .. } => code::PLUGIN_FAILED,

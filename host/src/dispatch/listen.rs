@@ -1,9 +1,10 @@
 //! `subscriptions/listen` (2026-07-28, subscriptions): one long answer that tells what changed.
 
+use super::topic::{self, Hearing};
 use super::{CallError, Dispatch, params};
 use crate::auth::Principal;
 use crate::mcp::{Request, notice};
-use crate::topics::{Change, Listener, Listening, Listing};
+use crate::topics::{Change, Counted, Listener, Listening, Listing, topic_of_uri};
 use serde::Deserialize;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,6 +73,9 @@ pub struct Listen {
     acknowledged: Vec<u8>,
     waiting: Arc<Waiting>,
     _place: Listening,
+    /// Of the resources in the filter.
+    _hearing: Vec<Hearing>,
+    _counted: Option<Counted>,
 }
 
 impl Listen {
@@ -120,16 +124,17 @@ impl Dispatch {
         }
         let wanted = request.params.notifications.ok_or_else(|| CallError::Params("`notifications` is missing".to_owned()))?;
         let wanted: Wanted = params::object(wanted, "notifications")?;
-        let filter = self.filter(principal, request, wanted).await?;
+        let counted = self.count_subscription(principal)?;
+        let (filter, hearing) = self.filter(principal, request, wanted).await?;
         let id = request.id.as_json().to_owned();
         let acknowledged = acknowledged(&id, &filter);
         let waiting = Arc::new(Waiting { filter, changes: Mutex::default(), more: Notify::new() });
         let listener: Arc<dyn Listener> = Arc::<Waiting>::clone(&waiting);
         let place = changes.listen(&principal.tenant, Arc::downgrade(&listener));
-        Ok(Listen { id, acknowledged, waiting, _place: place })
+        Ok(Listen { id, acknowledged, waiting, _place: place, _hearing: hearing, _counted: Some(counted) })
     }
 
-    async fn filter(&self, principal: &Principal, request: &Request<'_>, wanted: Wanted) -> Result<Filter, CallError> {
+    async fn filter(&self, principal: &Principal, request: &Request<'_>, wanted: Wanted) -> Result<(Filter, Vec<Hearing>), CallError> {
         let flags = [
             (Listing::Tools, wanted.tools_list_changed),
             (Listing::Prompts, wanted.prompts_list_changed),
@@ -140,13 +145,20 @@ impl Dispatch {
         if uris.len() > most || task_ids.len() > most {
             return Err(CallError::Params(format!("`notifications` name more than {most} resources or tasks")));
         }
+        let uris: HashSet<String> = uris.into_iter().collect();
+        let most = self.limits.subscription_topics_max;
+        if uris.iter().filter(|uri| topic_of_uri(uri).is_some()).count() > most {
+            return Err(CallError::Params(format!("`notifications` name more than {most} topics (subscription_topics_max)")));
+        }
         let snapshot = self.registry.snapshot().await;
-        let known = |uri: &String| snapshot.resource(uri).is_some_and(|found| found.binding.tenant == principal.tenant);
-        Ok(Filter {
+        let mut hearing = Vec::new();
+        let mut known = |uri: &String| topic::hear(self, &snapshot, principal, uri).map(|heard| hearing.push(heard)).is_some();
+        let filter = Filter {
             lists: flags.into_iter().filter(|(_, wanted)| *wanted == Some(true)).map(|(listing, _)| listing).collect(),
-            resources: uris.into_iter().filter(known).collect(),
+            resources: uris.into_iter().filter(&mut known).collect(),
             tasks: self.known_tasks(principal, request, task_ids).await?,
-        })
+        };
+        Ok((filter, hearing))
     }
 }
 
@@ -193,7 +205,7 @@ mod tests {
         {
             changes.publish(&crate::ids::TenantId::local(), &change);
         }
-        let listen = Listen { id: "7".to_owned(), acknowledged, waiting, _place: place };
+        let listen = Listen { id: "7".to_owned(), acknowledged, waiting, _place: place, _hearing: Vec::new(), _counted: None };
         assert_eq!(
             text(&listen.next().await),
             r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7},"uri":"a:b"}}"#

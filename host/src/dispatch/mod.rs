@@ -16,12 +16,14 @@ mod rounds;
 mod seal;
 mod task;
 mod tied;
+mod topic;
 
 pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
 pub use listen::{Filter, Listen};
 pub use plain::{PlainCall, PlainError, PlainKind, object as plain_object};
+pub use topic::Hearing;
 
 use crate::auth::Principal;
 use crate::caps::client::{Outlet, Reported};
@@ -210,6 +212,9 @@ impl Dispatch {
     ) -> Result<Vec<u8>, CallError> {
         let snapshot = self.registry.snapshot().await;
         let uri = request.params.uri.as_deref().ok_or_else(|| CallError::Params("`uri` is missing".to_owned()))?;
+        if uri.starts_with("topic://") {
+            return self.read_topic(&snapshot, principal, request, exchange, uri);
+        }
         let not_found = || CallError::no_resource(uri, exchange.version);
         let found = visible(snapshot.resource(uri), principal).ok_or_else(not_found)?;
         let ask = Ask::Resource { uri: uri.to_owned() };
@@ -245,6 +250,7 @@ impl Dispatch {
 
     async fn complete(&self, principal: &Arc<Principal>, request: &Request<'_>, exchange: &Exchange<'_>) -> Result<Vec<u8>, CallError> {
         let params::Completion { reference, argument, others } = params::completion(&request.params)?;
+        let none = || Suggestions { values: Vec::new(), total: None, has_more: false };
         let snapshot = self.registry.snapshot().await;
         let (found, reference) = match &reference {
             params::Ref::Prompt { name } => {
@@ -253,6 +259,9 @@ impl Dispatch {
                 (found, name)
             }
             params::Ref::Resource { uri } => {
+                if snapshot.is_topic_template(uri) {
+                    return Ok(encode::suggestions(request.id, exchange.version, &none()));
+                }
                 let by_text = visible(snapshot.template(uri), principal);
                 let found = by_text.or_else(|| visible(snapshot.resource(uri), principal));
                 let found = found.ok_or_else(|| CallError::no_resource(uri, exchange.version))?;
@@ -261,7 +270,6 @@ impl Dispatch {
                 (found, text)
             }
         };
-        let none = || Suggestions { values: Vec::new(), total: None, has_more: false };
         let Some(reference) = reference.filter(|_| found.binding.guest.has(Export::Completion)) else {
             return Ok(encode::suggestions(request.id, exchange.version, &none()));
         };

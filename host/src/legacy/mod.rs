@@ -185,14 +185,9 @@ async fn subscribe(dispatch: &Dispatch, session: &Arc<Session>, request: &Reques
         session.unsubscribe(uri);
         return Ok(empty(request.id));
     }
-    let snapshot = dispatch.registry().snapshot().await;
-    if snapshot.resource(uri).is_none_or(|found| found.binding.tenant != session.principal.tenant) {
-        return Err(CallError::no_resource(uri, session.negotiated().version));
-    }
-    if !session.subscribe(uri) {
-        let most = dispatch.limits().listener_resources_max;
-        return Err(CallError::Params(format!("the session listens to {most} resources already")));
-    }
+    let hearing = dispatch.hear(&session.principal, uri).await;
+    let hearing = hearing.ok_or_else(|| CallError::no_resource(uri, session.negotiated().version))?;
+    session.subscribe(uri, hearing, || Ok(dispatch.count_subscription(&session.principal)?))?;
     session.listen(dispatch.registry().changes(), dispatch.limits().listeners_max);
     Ok(empty(request.id))
 }

@@ -3,11 +3,11 @@
 use super::stream::Stream;
 use crate::auth::Principal;
 use crate::caps::client::Outlet;
-use crate::dispatch::{AskError, Asked, Asking, Live};
+use crate::dispatch::{AskError, Asked, Asking, CallError, Hearing, Live};
 use crate::limits::Limits;
 use crate::mcp::{Abilities, LogLevel, Response, Version, notice};
-use crate::topics::{Change, Changes, Listener, Listening};
-use std::collections::{HashMap, HashSet};
+use crate::topics::{Change, Changes, Counted, Listener, Listening};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -35,8 +35,9 @@ pub struct Session {
     streams: Mutex<HashMap<u32, Arc<Stream>>>,
     next_stream: AtomicU32,
     streams_max: usize,
-    subscribed: Mutex<HashSet<String>>,
+    subscribed: Mutex<Subscribed>,
     subscribed_max: usize,
+    topics_max: usize,
     listening: OnceLock<Listening>,
     /// Questions that wait for their answers; none when nobody is there any more who could answer.
     asked: Mutex<Option<HashMap<String, oneshot::Sender<Option<String>>>>>,
@@ -45,6 +46,13 @@ pub struct Session {
     running: Mutex<HashMap<String, Arc<Notify>>>,
     /// Held for reading while a request is answered whose answer goes to the session's own stream.
     pub busy: Arc<RwLock<()>>,
+}
+
+/// The resources that a session wants to hear of. All together are one subscription of its caller's.
+#[derive(Default)]
+struct Subscribed {
+    by_uri: HashMap<String, Hearing>,
+    counted: Option<Counted>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,6 +72,7 @@ impl Session {
             streams_max: limits.session_streams_max,
             subscribed: Mutex::default(),
             subscribed_max: limits.listener_resources_max,
+            topics_max: limits.subscription_topics_max,
             listening: OnceLock::new(),
             asked: Mutex::new(Some(HashMap::new())),
             next_ask: AtomicU64::new(1),
@@ -105,18 +114,38 @@ impl Session {
         }
     }
 
-    /// Wants to hear of a resource; false when there are too many already.
-    pub(super) fn subscribe(&self, uri: &str) -> bool {
+    /// Wants to hear of a resource. `count` makes the first one a subscription of the caller's.
+    pub(super) fn subscribe(
+        &self,
+        uri: &str,
+        hearing: Hearing,
+        count: impl FnOnce() -> Result<Counted, CallError>,
+    ) -> Result<(), CallError> {
         let mut subscribed = lock(&self.subscribed);
-        if subscribed.len() >= self.subscribed_max && !subscribed.contains(uri) {
-            return false;
+        if subscribed.by_uri.contains_key(uri) {
+            return Ok(());
         }
-        subscribed.insert(uri.to_owned());
-        true
+        let most = self.subscribed_max;
+        if subscribed.by_uri.len() >= most {
+            return Err(CallError::Params(format!("the session listens to {most} resources already")));
+        }
+        let most = self.topics_max;
+        if hearing.is_topic() && subscribed.by_uri.values().filter(|other| other.is_topic()).count() >= most {
+            return Err(CallError::Params(format!("the session listens to {most} topics already (subscription_topics_max)")));
+        }
+        if subscribed.counted.is_none() {
+            subscribed.counted = Some(count()?);
+        }
+        subscribed.by_uri.insert(uri.to_owned(), hearing);
+        Ok(())
     }
 
     pub(super) fn unsubscribe(&self, uri: &str) {
-        lock(&self.subscribed).remove(uri);
+        let mut subscribed = lock(&self.subscribed);
+        subscribed.by_uri.remove(uri);
+        if subscribed.by_uri.is_empty() {
+            subscribed.counted = None;
+        }
     }
 
     /// A new stream, for the answer to one request. The oldest that has ended goes first, when there are too many.
@@ -146,6 +175,7 @@ impl Session {
         // In this order, so that nothing is said any more about what ends with it.
         lock(&self.streams).values().for_each(|stream| stream.end());
         lock(&self.running).drain().for_each(|(_, cancelled)| cancelled.notify_one());
+        std::mem::take(&mut *lock(&self.subscribed));
         self.hang_up();
     }
 
@@ -207,7 +237,7 @@ impl Listener for Session {
             Change::List(listing) => {
                 format!(r#"{{"jsonrpc":"2.0","method":"notifications/{}/list_changed"}}"#, listing.as_str()).into_bytes()
             }
-            Change::Resource(uri) if lock(&self.subscribed).contains(&**uri) => {
+            Change::Resource(uri) if lock(&self.subscribed).by_uri.contains_key(&**uri) => {
                 notice::notification("notifications/resources/updated", &format!("\"uri\":{}", serde_json::json!(uri)))
             }
             Change::Resource(_) | Change::Task { .. } => return,

@@ -161,6 +161,9 @@ fn check_uri(uri: &str) -> Result<(), String> {
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", ""));
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     let scheme_is_good = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(legal);
+    if scheme.eq_ignore_ascii_case("topic") {
+        return Err("resources of the scheme \"topic\" are the host's: it makes one of each topic of the catalog".to_owned());
+    }
     if scheme_is_good && !rest.is_empty() && uri.len() <= URI_BYTES_MAX && uri.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }

@@ -193,6 +193,12 @@ impl Snapshot {
         Some((binding, topic))
     }
 
+    /// Whether this is the text of a template that stands for topics. Nobody knows values for its variables.
+    #[must_use]
+    pub fn is_topic_template(&self, text: &str) -> bool {
+        self.topics.values().flat_map(|binding| &binding.catalog.topics).any(|topic| topic.uri == text)
+    }
+
     /// The template with this very text.
     #[must_use]
     pub fn template(&self, text: &str) -> Option<&Found> {

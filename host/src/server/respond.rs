@@ -140,7 +140,7 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::Legacy(LegacyError::UnknownSession) => (StatusCode::NOT_FOUND, Some(code::INVALID_REQUEST)),
         Problem::Legacy(LegacyError::NoRandomness) => (StatusCode::INTERNAL_SERVER_ERROR, Some(code::INTERNAL)),
         // In that era a request that was understood is answered with 200, whatever came of it, unless a proxy should try again.
-        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::HostBusy))) => {
+        Problem::Legacy(LegacyError::Call(error @ (CallError::TenantBusy | CallError::Subscriptions(_) | CallError::HostBusy))) => {
             (call_status(error), Some(error.code()))
         }
         Problem::Legacy(LegacyError::Call(error)) => (StatusCode::OK, Some(error.code())),
@@ -153,7 +153,7 @@ fn call_status(error: &CallError) -> StatusCode {
         CallError::Rounds(_) | CallError::Handler(_) => StatusCode::OK,
         CallError::HeaderMismatch(_) | CallError::Version(_) | CallError::MissingCapability(_) => StatusCode::BAD_REQUEST,
         CallError::NoMethod(_) => StatusCode::NOT_FOUND,
-        CallError::TenantBusy => StatusCode::TOO_MANY_REQUESTS,
+        CallError::TenantBusy | CallError::Subscriptions(_) => StatusCode::TOO_MANY_REQUESTS,
         CallError::HostBusy => StatusCode::SERVICE_UNAVAILABLE,
         CallError::Deadline { .. } => StatusCode::GATEWAY_TIMEOUT,
         CallError::PluginFailed { .. } => StatusCode::BAD_GATEWAY,

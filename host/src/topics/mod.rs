@@ -16,6 +16,6 @@ pub use channel::Overflow;
 pub use event::{Event, NewEvent, Seen};
 pub use filter::{Filter, FilterError};
 pub use hub::{Declared, FeedKey, FeedRunner, PublishError, SubscribeError, Subscriber, Topics, Wanted};
-pub use name::{BadTopic, TopicPattern, check_topic, topic_uri};
+pub use name::{BadTopic, TopicPattern, check_topic, topic_of_uri, topic_uri};
 pub use queue::{Delivery, Notice};
 pub use subscription::{Counted, Subscription, Watching};

@@ -53,6 +53,13 @@ pub fn topic_uri(plugin: &str, name: &str) -> String {
     format!("topic://{plugin}/{name}")
 }
 
+/// The plugin and the topic's name in the URI of a topic's resource; none when it is no such URI.
+#[must_use]
+pub fn topic_of_uri(uri: &str) -> Option<(&str, &str)> {
+    let (plugin, name) = uri.strip_prefix("topic://")?.split_once('/')?;
+    check_topic(name).is_ok().then_some((plugin, name))
+}
+
 impl TopicPattern {
     /// Reads a name of a catalog.
     pub fn parse(text: &str) -> Result<Self, BadTopic> {
@@ -127,6 +134,19 @@ mod tests {
         assert_eq!(pattern.filled(|name| Some(format!("{name}-1"))), Some("collaboration/id-1".to_owned()));
         assert_eq!(pattern.filled(|_| Some("../x".to_owned())), None);
         assert_eq!(pattern.filled(|_| None), None);
+        for (uri, expected) in [
+            ("topic://logs/lines", Some(("logs", "lines"))),
+            ("topic://rooms/a/b", Some(("rooms", "a/b"))),
+            ("topic://rooms/", None),
+            ("topic://rooms", None),
+            ("topic:///a", Some(("", "a"))),
+            ("topic://rooms/../a", None),
+            ("topic://rooms/{id}", None),
+            ("TOPIC://logs/lines", None),
+            ("docs://logs/lines", None),
+        ] {
+            assert_eq!(topic_of_uri(uri), expected, "{uri}");
+        }
         for text in ["{}", "a/{", "{a b}", "a{b}", ""] {
             assert!(TopicPattern::parse(text).is_err(), "{text}");
         }

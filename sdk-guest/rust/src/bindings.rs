@@ -15,6 +15,7 @@ pub mod imports {
                 import cofferdam:mcp/host@0.1.0;
                 import cofferdam:mcp/client@0.1.0;
                 import cofferdam:mcp/changes@0.1.0;
+                import cofferdam:mcp/events@0.1.0;
                 import cofferdam:mcp/http@0.1.0;
                 import cofferdam:mcp/sql@0.1.0;
                 import cofferdam:mcp/secrets@0.1.0;
@@ -50,7 +51,7 @@ pub mod imports {
         disable_run_ctors_once_workaround: true,
     });
 
-    pub use cofferdam::mcp::{changes, client, host, http, keyvalue, secrets, sql, types};
+    pub use cofferdam::mcp::{changes, client, events, host, http, keyvalue, secrets, sql, types};
     pub use wasi::config::store as config;
 }
 
@@ -146,4 +147,50 @@ pub mod completion {
     });
 
     pub use exports::cofferdam::mcp::completion::*;
+}
+
+/// Plugins that answer queries several at a time.
+pub mod query_batch {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world query-batch { export cofferdam:mcp/query-batch@0.1.0; }",
+        world: "cofferdam:plugin-sdk/query-batch",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        pub_export_macro: true,
+        export_macro_name: "export_query_batch",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::query_batch::Guest;
+}
+
+/// Plugins with feeds.
+pub mod subscribe {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world subscribe { export cofferdam:mcp/subscribe@0.1.0; }",
+        world: "cofferdam:plugin-sdk/subscribe",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        pub_export_macro: true,
+        export_macro_name: "export_subscribe",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::subscribe::*;
+}
+
+/// Plugins that make events of webhooks.
+pub mod webhook {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "package cofferdam:plugin-sdk; world webhook { export cofferdam:mcp/webhook@0.1.0; }",
+        world: "cofferdam:plugin-sdk/webhook",
+        with: { "cofferdam:mcp/types@0.1.0": crate::bindings::imports::types },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_webhook",
+        disable_run_ctors_once_workaround: true,
+    });
+
+    pub use exports::cofferdam::mcp::webhook::*;
 }

@@ -122,6 +122,12 @@ impl Failure {
         }
     }
 
+    /// For handlers that have nobody to ask: questions are a failure too.
+    pub(crate) fn into_failure(self) -> types::Failure {
+        let asked = |_| types::Failure::Other("this would have to ask the client, and there is none".into());
+        self.into_outcome(asked).unwrap_or_else(|failure| failure)
+    }
+
     /// Tells the two ways apart in which a handler ends without a reply.
     pub(crate) fn into_outcome<T>(self, asks: impl FnOnce(types::InputRequired) -> T) -> Result<T, types::Failure> {
         match self.0 {

@@ -277,6 +277,77 @@
 //! With `[grants.client]` in the manifest, [`client`] reports progress and sends messages to the client's log; with `[grants.changes]`,
 //! [`changes`] tells all clients that a resource or a list is not what it was.
 //!
+//! # Topics and events
+//!
+//! A topic is a name under which events are published: those who listen get them as they come, filtered by the host. There are four ways to
+//! make them. An update that `publishes` a topic needs nothing else: its structured reply is the event. With `[grants.events]`,
+//! [`events::publish`] does it from anywhere. A [`#[webhook]`](macro@webhook) makes them of what others send, as `[grants.webhooks]` lets
+//! them. And a [`#[feed]`](macro@feed) is a source that the plugin runs itself, for as long as anybody listens.
+//!
+//! ```
+//! #[cofferdam_plugin::plugin(topic(name = "rooms/{room}", title = "What happens in a room", retained = 50))]
+//! mod rooms {
+//!     use cofferdam_plugin::prelude::*;
+//!     use core::time::Duration;
+//!
+//!     #[derive(Deserialize, JsonSchema)]
+//!     struct Say { room: String, text: String }
+//!
+//!     #[derive(Serialize, JsonSchema)]
+//!     struct Said { by: String, text: String }
+//!
+//!     /// Says something in a room.
+//!     #[update(destructive = false, publishes = ["rooms/{room}"])]
+//!     fn say(cx: &Context, say: Say) -> Result<Json<Said>> {
+//!         if say.text.contains("fire") {
+//!             events::publish("alarms", Event::new(json!({"room": say.room})).severity("critical"))?;
+//!         }
+//!         Ok(Json(Said { by: cx.caller().subject().into(), text: say.text }))
+//!     }
+//!
+//!     /// What sensors report.
+//!     #[webhook(topic = "alarms")]
+//!     fn alarm(webhook: &Webhook) -> Result<Event<RawJson>> {
+//!         Ok(Event::new(webhook.json()?).severity("warning").source("sensor"))
+//!     }
+//!
+//!     #[derive(Serialize, JsonSchema)]
+//!     struct Temperature { celsius: f64 }
+//!
+//!     struct Thermometer { celsius: f64 }
+//!
+//!     impl Feed for Thermometer {
+//!         type Event = Temperature;
+//!
+//!         fn next(&mut self, timeout: Duration) -> Result<Option<Vec<Event<Temperature>>>> {
+//!             std::thread::sleep(timeout.min(Duration::from_secs(5)));
+//!             self.celsius += 0.5;
+//!             Ok(Some(vec![Event::new(Temperature { celsius: self.celsius }).source("cellar")]))
+//!         }
+//!     }
+//!
+//!     /// The temperature in the cellar, every few seconds.
+//!     #[feed(topic = "temperature")]
+//!     fn temperature() -> Thermometer {
+//!         Thermometer { celsius: 12.0 }
+//!     }
+//! }
+//!
+//! # fn main() -> cofferdam_plugin::Result<()> {
+//! # use cofferdam_plugin::{prelude::*, testing::{Client, Report}};
+//! # let client = Client::<rooms::Plugin>::new();
+//! # client.update("say", json!({"room": "a", "text": "fire!"}))?;
+//! # let Report::Published { topic, event } = &client.reports()[0] else { panic!() };
+//! # assert_eq!((topic.as_str(), event.severity.as_deref()), ("alarms", Some("critical")));
+//! # assert_eq!(client.webhook("alarms", &[], r#"{"smoke": true}"#)?[0].data, json!({"smoke": true}));
+//! # let feed = client.feed("temperature", json!({}))?;
+//! # assert_eq!(feed.next(core::time::Duration::ZERO)?.unwrap()[0].data, json!({"celsius": 12.5}));
+//! # let topics: Vec<_> = client.catalog().topics.iter().map(|topic| topic.name.clone()).collect();
+//! # assert_eq!(topics, ["rooms/{room}", "alarms", "temperature"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Databases
 //!
 //! What a plugin may use beside the [clock](now_ms), [random bytes](random_bytes) and the [log], its manifest has to name. A component
@@ -369,6 +440,7 @@ extern crate std;
 extern crate self as cofferdam_plugin;
 
 pub mod ask;
+mod batch;
 mod bindings;
 pub mod changes;
 pub mod client;
@@ -377,8 +449,10 @@ pub mod config;
 pub mod content;
 mod contents;
 mod context;
+pub mod events;
 mod exports;
 mod failure;
+mod feeds;
 mod fields;
 mod host;
 pub mod http;
@@ -395,15 +469,20 @@ pub mod secrets;
 pub mod sql;
 mod template;
 pub mod testing;
+mod webhook;
 
-pub use cofferdam_plugin_macros::{complete, plugin, prompt, query, resource, update};
+pub use batch::IntoReplies;
+pub use cofferdam_plugin_macros::{complete, feed, plugin, prompt, query, resource, update, webhook};
 pub use completion::{IntoSuggestions, Others, Suggestions};
 pub use contents::{Contents, IntoContents};
 pub use context::{Caller, ClientAbilities, Context};
+pub use events::{Event, IntoEvents};
 pub use failure::{Failure, FailureKind, Result};
+pub use feeds::{Feed, Filters, IntoFeed};
 pub use host::{now_ms, now_rfc3339, random_bytes, rfc3339};
 pub use prompts::{IntoPrompt, Message, Prompt};
 pub use reply::{IntoReply, Json, RawJson, Reply};
+pub use webhook::Webhook;
 #[doc(no_inline)]
 pub use {schemars, serde, serde_json};
 
@@ -411,8 +490,9 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::content::Content;
     pub use crate::{Contents, Context, Failure, FailureKind, IntoReply, Json, Others, Prompt, RawJson, Reply, Result, Suggestions};
-    pub use crate::{changes, client, config, http, keyvalue, log, secrets, sql};
-    pub use crate::{complete, prompt, query, resource, update};
+    pub use crate::{Event, Feed, Filters, Webhook};
+    pub use crate::{changes, client, config, events, http, keyvalue, log, secrets, sql};
+    pub use crate::{complete, feed, prompt, query, resource, update, webhook};
     pub use crate::{now_ms, now_rfc3339, random_bytes, rfc3339};
     pub use alloc::borrow::ToOwned;
     pub use alloc::boxed::Box;
@@ -434,22 +514,29 @@ pub mod catalog {
 /// What the attribute macro's output calls. Not for use by hand, and not kept stable.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::batch::{Many, batch, single};
     pub use crate::bindings::catalog::export_catalog;
     pub use crate::bindings::completion::export_completion;
     pub use crate::bindings::imports::types::Argument;
     pub use crate::bindings::prompts::export_prompts;
     pub use crate::bindings::query::export_query;
+    pub use crate::bindings::query_batch::export_query_batch;
     pub use crate::bindings::resources::export_resources;
+    pub use crate::bindings::subscribe::export_subscribe;
     pub use crate::bindings::update::export_update;
-    pub use crate::bindings::{catalog, completion, imports, prompts, query, resources, update};
+    pub use crate::bindings::webhook::export_webhook;
+    pub use crate::bindings::{catalog, completion, imports, prompts, query, query_batch, resources, subscribe, update, webhook};
     pub use crate::contents::{contents, no_such_resource};
-    pub use crate::plugin::{Completions, Describe, Of, Prompts, Queries, Resources, Updates};
+    pub use crate::feeds::{OpenFeed, open};
+    pub use crate::plugin::{Batches, Completions, Describe, Feeds, Of, Prompts, Queries, Resources, Updates, Webhooks};
     pub use crate::plugin::{IconSpec, OperationSpec, PluginSpec, PromptSpec, ResourceSpec, TopicSpec};
-    pub use crate::plugin::{arguments, describe, no_such_operation, prompt_arguments};
+    pub use crate::plugin::{arguments, describe, no_such_feed, no_such_operation, prompt_arguments};
     pub use crate::template::{fits, variables};
     pub use crate::{__panic_handler as panic_handler, panic::panicked};
     pub use crate::{Contents, Context, IntoContents, IntoPrompt, IntoReply, IntoSuggestions, Others, Prompt, Reply, Result, Suggestions};
+    pub use crate::{Feed, IntoEvents, IntoFeed, IntoReplies, Webhook};
     pub use alloc::string::String;
+    pub use alloc::vec::Vec;
     pub use core::default::Default;
     pub use core::option::Option::{None, Some};
     pub use core::result::Result::{Err, Ok};

@@ -1,9 +1,10 @@
 //! What the attribute macro's output is made of: the traits that it implements, and the functions that it calls.
 
 use crate::bindings::catalog;
-use crate::bindings::imports::types::Argument;
+use crate::bindings::imports::types::{self, Argument};
 use crate::content::{Annotations, Icon, IconTheme, Resource, Role};
-use crate::{Contents, Context, Failure, Others, Prompt, Reply, Result, Suggestions, fields, schema};
+use crate::feeds::OpenFeed;
+use crate::{Contents, Context, Failure, Others, Prompt, Reply, Result, Suggestions, Webhook, fields, schema};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -24,6 +25,15 @@ pub trait Queries: Describe {
     /// # Errors
     /// Arguments that do not fit, and whatever the handler fails with.
     fn query(context: &Context, name: &str, arguments: &str) -> Result<Reply>;
+}
+
+/// A plugin with at least one `#[query(batch)]`.
+pub trait Batches: Queries {
+    /// Answers the query `name` once for each of the arguments, in their order.
+    ///
+    /// # Errors
+    /// Whatever the handler fails with as a whole.
+    fn batch(context: &Context, name: &str, arguments: &[String]) -> Result<Vec<Result<Reply>>>;
 }
 
 /// A plugin with at least one `#[update]`.
@@ -62,6 +72,24 @@ pub trait Completions: Describe {
     fn complete(context: &Context, of: Of<'_>, argument: &str, value: &str, others: &Others) -> Result<Suggestions>;
 }
 
+/// A plugin with at least one `#[feed]`.
+pub trait Feeds: Describe {
+    /// Opens a feed of a topic.
+    ///
+    /// # Errors
+    /// Filters that do not fit, a topic without a feed, and whatever the function fails with.
+    fn open(context: &Context, topic: &str, filters: &str) -> Result<OpenFeed>;
+}
+
+/// A plugin with at least one `#[webhook]`.
+pub trait Webhooks: Describe {
+    /// Makes events of a request.
+    ///
+    /// # Errors
+    /// Whatever the function fails with.
+    fn transform(context: &Context, webhook: &Webhook) -> Result<Vec<types::Event>>;
+}
+
 /// Whose argument is completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of<'a> {
@@ -98,6 +126,13 @@ pub fn prompt_arguments<T: DeserializeOwned>(given: &[Argument]) -> Result<T> {
 #[must_use]
 pub fn no_such_operation(name: &str) -> Failure {
     Failure::not_found(format!("this plugin has no operation {name:?}"))
+}
+
+/// The host opens only feeds that the catalog offers; tests may err.
+#[cold]
+#[must_use]
+pub fn no_such_feed(topic: &str) -> Failure {
+    Failure::not_found(format!("this plugin has no feed of {topic:?}"))
 }
 
 // === the catalog, as constants of the plugin ===
@@ -184,6 +219,7 @@ pub struct TopicSpec<'a> {
     pub event: Option<fn() -> String>,
     pub retained: u32,
     pub coalesce: bool,
+    pub feed: bool,
 }
 
 /// Makes the catalog.
@@ -283,7 +319,7 @@ fn topic(spec: &TopicSpec<'_>) -> Topic {
         event_schema: spec.event.map(|schema| schema()),
         retained: spec.retained,
         overflow: if spec.coalesce { Overflow::Coalesce } else { Overflow::DropOldest },
-        feed: false,
+        feed: spec.feed,
     }
 }
 

@@ -3,7 +3,7 @@
 //! The module that carries `#[plugin]` has a `Plugin` in it, which a [`Client`] takes. Arguments are written as JSON and read again
 //! like those of a real call, and the reply is what the host would get. What needs the host (databases) fails as unavailable, a
 //! [store](crate::keyvalue) is one of the test's thread; the log
-//! goes to stderr, and what the client or other clients are told is in [`Client::reports`].
+//! goes to stderr, and what the client or other clients are told, and what was published, is in [`Client::reports`].
 //!
 //! ```
 //! #[cofferdam_plugin::plugin]
@@ -46,14 +46,17 @@
 //! ```
 
 use crate::bindings::imports::types;
+use crate::bindings::webhook::Header;
 use crate::catalog::Catalog;
-use crate::plugin::{Completions, Describe, Of, Prompts, Queries, Resources, Updates};
-use crate::{ClientAbilities, Contents, Context, Others, Prompt, Reply, Result, Suggestions, changes, client};
+use crate::feeds::OpenFeed;
+use crate::plugin::{Batches, Completions, Describe, Feeds, Of, Prompts, Queries, Resources, Updates, Webhooks};
+use crate::{ClientAbilities, Contents, Context, Event, Others, Prompt, Reply, Result, Suggestions, Webhook, changes, client};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
 use core::marker::PhantomData;
+use core::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -98,6 +101,13 @@ pub enum Report {
     ResourceUpdated(String),
     /// [`changes::list_changed`].
     ListChanged(changes::Listing),
+    /// [`events::publish`](crate::events::publish).
+    Published {
+        /// Under which topic.
+        topic: String,
+        /// The event.
+        event: Event<Value>,
+    },
 }
 
 impl<P> Client<P> {
@@ -184,7 +194,10 @@ impl<P> Client<P> {
     /// What handlers told since this was asked last, over all rounds.
     #[must_use]
     pub fn reports(&self) -> Vec<Report> {
-        self.reports.take()
+        let mut reports = self.reports.take();
+        // Those of feeds.
+        reports.extend(recorded());
+        reports
     }
 }
 
@@ -204,6 +217,17 @@ impl<P: Queries> Client<P> {
     pub fn query(&self, name: &str, arguments: impl Serialize) -> Result<Reply> {
         let arguments = serde_json::to_string(&arguments)?;
         self.rounds(|context| P::query(context, name, &arguments))
+    }
+}
+
+impl<P: Batches> Client<P> {
+    /// Calls a query several times at once.
+    ///
+    /// # Errors
+    /// What the handler fails with as a whole.
+    pub fn queries(&self, name: &str, arguments: &[impl Serialize]) -> Result<Vec<Result<Reply>>> {
+        let arguments: Vec<_> = arguments.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        self.rounds(|context| P::batch(context, name, &arguments))
     }
 }
 
@@ -260,6 +284,51 @@ impl<P: Completions> Client<P> {
         let others = Others(owned(others));
         self.rounds(|context| P::complete(context, of, argument, typed, &others))
     }
+}
+
+impl<P: Feeds> Client<P> {
+    /// Opens a feed, as the host does when somebody listens.
+    ///
+    /// # Errors
+    /// What the function fails with, filters that do not fit, or that there is no such feed.
+    pub fn feed(&self, topic: &str, filters: impl Serialize) -> Result<RunningFeed> {
+        let filters = serde_json::to_string(&filters)?;
+        Ok(RunningFeed(P::open(&self.context.clone().into(), topic, &filters)?))
+    }
+}
+
+impl<P: Webhooks> Client<P> {
+    /// Sends a request to a webhook, and returns the events that come of it.
+    ///
+    /// # Errors
+    /// What the function fails with.
+    pub fn webhook(&self, topic: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Result<Vec<Event<Value>>> {
+        let headers = headers.iter().map(|&(name, value)| Header { name: name.to_ascii_lowercase(), value: value.into() });
+        let webhook = Webhook::new(topic.into(), headers.collect(), body.as_ref().into());
+        Ok(P::transform(&self.context.clone().into(), &webhook)?.into_iter().map(parsed).collect())
+    }
+}
+
+/// A feed that a [`Client`] opened. It looks at no filters, as the host would.
+#[derive(Debug)]
+pub struct RunningFeed(OpenFeed);
+
+impl RunningFeed {
+    /// The next events: an empty list means nothing yet, none that the feed has ended.
+    ///
+    /// # Errors
+    /// What the feed fails with.
+    pub fn next(&self, timeout: Duration) -> Result<Option<Vec<Event<Value>>>> {
+        Ok(self.0.next(timeout)?.map(|events| events.into_iter().map(parsed).collect()))
+    }
+}
+
+/// An event, to be looked at.
+pub(crate) fn parsed(event: types::Event) -> Event<Value> {
+    let types::Event { data, source, severity, kind } = event;
+    let mut parsed = Event::new(serde_json::from_str(&data).unwrap_or_default());
+    (parsed.source, parsed.severity, parsed.kind) = (source, severity, kind);
+    parsed
 }
 
 impl<P> Client<P> {

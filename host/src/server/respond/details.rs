@@ -93,6 +93,7 @@ fn call_kind(error: &CallError) -> Kind {
         CallError::MissingCapability(_) | CallError::Rounds(_) => plain_kind(&PlainError::NeedsClient),
         CallError::Handler(_) => of(S::UNPROCESSABLE_ENTITY, "failed", "The operation failed"),
         CallError::TenantBusy => of(S::TOO_MANY_REQUESTS, "busy", "Too many calls are running"),
+        CallError::Subscriptions(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         CallError::HostBusy => of(S::SERVICE_UNAVAILABLE, "host-busy", "The host is busy"),
         CallError::Deadline { .. } => of(S::GATEWAY_TIMEOUT, "deadline", "The call did not end in time"),
         CallError::PluginFailed { .. } => of(S::BAD_GATEWAY, "plugin-failed", "The plugin failed"),

@@ -2,7 +2,8 @@
 
 use crate::handler::{Handler, Kind, Parameter};
 use crate::keys::{Icon, TextList};
-use crate::plugin::{Plugin, Topic};
+use crate::plugin::Plugin;
+use crate::topics::Topic;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -15,6 +16,9 @@ pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
     let prompts = interface(plugin, Kind::Prompt);
     let resources = interface(plugin, Kind::Resource);
     let completion = interface(plugin, Kind::Complete);
+    let feeds = interface(plugin, Kind::Feed);
+    let webhooks = interface(plugin, Kind::Webhook);
+    let batches = batches(plugin);
     let panic_handler = plugin.no_std.as_ref().map(|key| {
         quote_spanned! {key.span()=>
             #[cfg(target_family = "wasm")]
@@ -35,6 +39,9 @@ pub(crate) fn glue(plugin: &Plugin) -> TokenStream {
             #prompts
             #resources
             #completion
+            #feeds
+            #webhooks
+            #batches
             #panic_handler
         };
     }
@@ -58,12 +65,16 @@ fn interface(plugin: &Plugin, kind: Kind) -> TokenStream {
         Kind::Prompt => (quote!(Prompts), quote!(prompts), quote!(export_prompts)),
         Kind::Resource => (quote!(Resources), quote!(resources), quote!(export_resources)),
         Kind::Complete => (quote!(Completions), quote!(completion), quote!(export_completion)),
+        Kind::Feed => (quote!(Feeds), quote!(subscribe), quote!(export_subscribe)),
+        Kind::Webhook => (quote!(Webhooks), quote!(webhook), quote!(export_webhook)),
     };
     let method = match kind {
         Kind::Query | Kind::Update => operations(&module, handlers),
         Kind::Prompt => prompts(handlers),
         Kind::Resource => resources(handlers),
         Kind::Complete => completions(handlers),
+        Kind::Feed => feeds(handlers),
+        Kind::Webhook => webhooks(handlers),
     };
     quote! {
         #[automatically_derived]
@@ -78,6 +89,9 @@ fn interface(plugin: &Plugin, kind: Kind) -> TokenStream {
 fn operations<'a>(method: &TokenStream, handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
     let arms = handlers.map(|handler| {
         let Handler { name, cfgs, .. } = handler;
+        if let Some((of_type, call)) = batch(handler) {
+            return quote_spanned!(of_type.span()=> #(#cfgs)* #name => __cofferdam::single(__arguments, |__inputs: #of_type| #call),);
+        }
         let call = call(
             handler,
             (quote!(IntoReply), quote!(into_reply)),
@@ -92,6 +106,79 @@ fn operations<'a>(method: &TokenStream, handlers: impl Iterator<Item = &'a Handl
                 #(#arms)*
                 __unknown => __cofferdam::Err(__cofferdam::no_such_operation(__unknown)),
             }
+        }
+    }
+}
+
+/// The type of the inputs, and the call, of a function that answers several queries at once.
+fn batch(handler: &Handler) -> Option<(&Type, TokenStream)> {
+    let of_type = handler.options.batch.as_ref().and(handler.input())?;
+    Some((of_type, bare_call(handler, |_| quote!(__inputs))))
+}
+
+/// Queries without `batch` are answered one by one.
+fn batches(plugin: &Plugin) -> TokenStream {
+    let arms: Vec<_> = of_kind(plugin, Kind::Query)
+        .filter_map(|handler| {
+            let Handler { name, cfgs, .. } = handler;
+            let (of_type, call) = batch(handler)?;
+            Some(quote_spanned!(of_type.span()=> #(#cfgs)* #name => __cofferdam::batch(__arguments, |__inputs: #of_type| #call),))
+        })
+        .collect();
+    if arms.is_empty() {
+        return TokenStream::new();
+    }
+    quote! {
+        #[automatically_derived]
+        impl __cofferdam::Batches for Plugin {
+            fn batch(
+                __context: &__cofferdam::Context,
+                __name: &str,
+                __arguments: &[__cofferdam::String],
+            ) -> __cofferdam::Result<__cofferdam::Vec<__cofferdam::Result<__cofferdam::Reply>>> {
+                match __name {
+                    #(#arms)*
+                    __other => {
+                        let __one = |__one: &__cofferdam::String| <Self as __cofferdam::Queries>::query(__context, __other, __one);
+                        __cofferdam::Ok(__arguments.iter().map(__one).collect())
+                    }
+                }
+            }
+        }
+        #[cfg(target_family = "wasm")]
+        __cofferdam::export_query_batch!(Plugin with_types_in __cofferdam::query_batch);
+    }
+}
+
+fn feeds<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let tries = handlers.map(|handler| {
+        let topic = &handler.options.topic;
+        let call = bare_call(handler, |of_type| quote_spanned!(of_type.span()=> __cofferdam::arguments::<#of_type>(__filters)?));
+        quote!(if __cofferdam::fits(#topic, __text) { return __cofferdam::open(#call); })
+    });
+    quote! {
+        fn open(__context: &__cofferdam::Context, __text: &str, __filters: &str) -> __cofferdam::Result<__cofferdam::OpenFeed> {
+            let _ = (__context, __filters);
+            #(#tries)*
+            __cofferdam::Err(__cofferdam::no_such_feed(__text))
+        }
+    }
+}
+
+/// A topic without a function has the body as its data.
+fn webhooks<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
+    let tries = handlers.map(|handler| {
+        let (topic, call) = (&handler.options.topic, bare_call(handler, |_| quote!()));
+        quote!(if __cofferdam::fits(#topic, __webhook.topic()) { return __cofferdam::IntoEvents::into_events(#call); })
+    });
+    quote! {
+        fn transform(
+            __context: &__cofferdam::Context,
+            __webhook: &__cofferdam::Webhook,
+        ) -> __cofferdam::Result<__cofferdam::Vec<__cofferdam::imports::types::Event>> {
+            let _ = __context;
+            #(#tries)*
+            __cofferdam::IntoEvents::into_events(__webhook.as_event())
         }
     }
 }
@@ -181,16 +268,22 @@ fn completions<'a>(handlers: impl Iterator<Item = &'a Handler>) -> TokenStream {
     }
 }
 
-/// Calls the function and makes of what it returns what the contract wants.
-fn call(handler: &Handler, (of_trait, method): (TokenStream, TokenStream), input: impl Fn(&Type) -> TokenStream) -> TokenStream {
+/// Calls the function.
+fn bare_call(handler: &Handler, input: impl Fn(&Type) -> TokenStream) -> TokenStream {
     let function = &handler.function;
     let arguments = handler.parameters.iter().map(|parameter| match parameter {
         Parameter::Context => quote!(__context),
         Parameter::Input(of_type) => input(of_type),
         Parameter::Text => quote!(__text),
         Parameter::Others => quote!(__others),
+        Parameter::Webhook => quote!(__webhook),
     });
-    let call = quote_spanned!(function.span()=> #function(#(#arguments),*));
+    quote_spanned!(function.span()=> #function(#(#arguments),*))
+}
+
+/// Calls the function and makes of what it returns what the contract wants.
+fn call(handler: &Handler, (of_trait, method): (TokenStream, TokenStream), input: impl Fn(&Type) -> TokenStream) -> TokenStream {
+    let call = bare_call(handler, input);
     match &handler.returns {
         Some(of_type) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::#of_trait>::#method(#call)),
         None => quote!(<() as __cofferdam::#of_trait>::#method(#call)),
@@ -234,11 +327,17 @@ fn operation(handler: &Handler) -> TokenStream {
     let description = option(handler.description.as_ref());
     let input = match (&options.input_schema, handler.input()) {
         (Some(text), _) => quote_spanned!(text.span()=> || __cofferdam::String::from(#text)),
+        (None, Some(of_type)) if options.batch.is_some() => {
+            quote_spanned!(of_type.span()=> __cofferdam::schema::input::<<#of_type as __cofferdam::Many>::One>)
+        }
         (None, Some(of_type)) => quote_spanned!(of_type.span()=> __cofferdam::schema::input::<#of_type>),
         (None, None) => quote!(__cofferdam::schema::no_arguments),
     };
     let output = match (&options.output_schema, &handler.returns) {
         (Some(text), _) => quote_spanned!(text.span()=> || __cofferdam::Some(__cofferdam::String::from(#text))),
+        (None, Some(of_type)) if options.batch.is_some() => {
+            quote_spanned!(of_type.span()=> <<#of_type as __cofferdam::IntoReplies>::Reply as __cofferdam::IntoReply>::output_schema)
+        }
         (None, Some(of_type)) => quote_spanned!(of_type.span()=> <#of_type as __cofferdam::IntoReply>::output_schema),
         (None, None) => quote!(<() as __cofferdam::IntoReply>::output_schema),
     };
@@ -361,10 +460,15 @@ fn topic(topic: &Topic) -> TokenStream {
     let description = option(topic.description.as_ref());
     let retained = topic.retained.iter();
     let coalesce = topic.overflow.as_ref().is_some_and(|overflow| overflow.value() == "coalesce");
-    let event = match &topic.event {
-        Some(of_type) => quote_spanned!(of_type.span()=> __cofferdam::Some(__cofferdam::schema::event::<#of_type>)),
-        None => quote!(__cofferdam::None),
+    let event = match (&topic.event, &topic.feed) {
+        (Some(of_type), _) => quote_spanned!(of_type.span()=> __cofferdam::Some(__cofferdam::schema::event::<#of_type>)),
+        (None, Some(of_type)) => {
+            let feed = quote_spanned!(of_type.span()=> <#of_type as __cofferdam::IntoFeed>::Feed);
+            quote!(__cofferdam::Some(__cofferdam::schema::event::<<#feed as __cofferdam::Feed>::Event>))
+        }
+        (None, None) => quote!(__cofferdam::None),
     };
+    let feed = topic.feed.is_some();
     quote! {
         __cofferdam::TopicSpec {
             name: #name,
@@ -373,6 +477,7 @@ fn topic(topic: &Topic) -> TokenStream {
             event: #event,
             retained: 0 #(+ #retained)*,
             coalesce: #coalesce,
+            feed: #feed,
         }
     }
 }

@@ -6,7 +6,7 @@ use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, FnArg, Ident, ItemFn, LitBool, LitFloat, LitInt, LitStr, Meta, Path, Result, ReturnType, Type};
 
-/// Which interface of the contract a function belongs to. Feeds will be a further kind.
+/// Which interface of the contract a function belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Query,
@@ -14,10 +14,12 @@ pub(crate) enum Kind {
     Prompt,
     Resource,
     Complete,
+    Feed,
+    Webhook,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Query, Self::Update, Self::Prompt, Self::Resource, Self::Complete];
+    const ALL: [Self; 7] = [Self::Query, Self::Update, Self::Prompt, Self::Resource, Self::Complete, Self::Feed, Self::Webhook];
 
     pub(crate) fn attribute(self) -> &'static str {
         match self {
@@ -26,6 +28,8 @@ impl Kind {
             Self::Prompt => "prompt",
             Self::Resource => "resource",
             Self::Complete => "complete",
+            Self::Feed => "feed",
+            Self::Webhook => "webhook",
         }
     }
 
@@ -39,6 +43,7 @@ impl Kind {
                 "open_world",
                 "cache_ms",
                 "cache_shared",
+                "batch",
                 "task",
                 "input_schema",
                 "output_schema",
@@ -77,6 +82,7 @@ impl Kind {
                 "meta",
             ],
             Self::Complete => &["prompt", "template", "argument"],
+            Self::Feed | Self::Webhook => &["topic", "description"],
         }
     }
 
@@ -108,6 +114,8 @@ pub(crate) enum Parameter {
     Text,
     /// The arguments beside the one that is completed.
     Others,
+    /// The request of a webhook.
+    Webhook,
 }
 
 #[derive(Default)]
@@ -121,6 +129,9 @@ pub(crate) struct Options {
     pub(crate) publishes: Option<TextList>,
     pub(crate) cache_ms: Option<LitInt>,
     pub(crate) cache_shared: Option<LitBool>,
+    /// The key, which has no value.
+    pub(crate) batch: Option<Ident>,
+    pub(crate) topic: Option<LitStr>,
     pub(crate) task: Option<LitStr>,
     pub(crate) input_schema: Option<Expr>,
     pub(crate) output_schema: Option<Expr>,
@@ -154,10 +165,11 @@ impl Handler {
             Some(name) => name.clone(),
             None => LitStr::new(identifier.trim_start_matches("r#"), function.sig.ident.span()),
         };
-        if !matches!(kind, Kind::Resource | Kind::Complete) {
+        if matches!(kind, Kind::Query | Kind::Update | Kind::Prompt) {
             check_name(&name)?;
         }
         let parameters = parameters(function, kind, &options)?;
+        check_whole(function, kind, &options, &parameters)?;
         let returns = match &function.sig.output {
             ReturnType::Default => None,
             ReturnType::Type(_, of_type) => Some((**of_type).clone()),
@@ -177,7 +189,7 @@ impl Handler {
     pub(crate) fn input(&self) -> Option<&Type> {
         self.parameters.iter().find_map(|parameter| match parameter {
             Parameter::Input(of_type) => Some(&**of_type),
-            Parameter::Context | Parameter::Text | Parameter::Others => None,
+            Parameter::Context | Parameter::Text | Parameter::Others | Parameter::Webhook => None,
         })
     }
 }
@@ -200,6 +212,7 @@ impl Options {
             }
             Err(meta.error(match (key.as_str(), kind) {
                 ("cache_ms" | "cache_shared", Kind::Update) => format!("`{key}` is for queries: an update is never cached"),
+                ("batch", Kind::Update) => "`batch` is for queries: each update is a call of its own".to_owned(),
                 ("destructive" | "idempotent" | "publishes", Kind::Query) => format!("`{key}` is for updates: a query changes nothing"),
                 _ => format!("unknown key `{key}`; a {} knows: {}", kind.attribute(), kind.keys().join(", ")),
             }))
@@ -218,6 +231,11 @@ impl Options {
             "publishes" => set(&mut self.publishes, meta),
             "cache_ms" => set(&mut self.cache_ms, meta),
             "cache_shared" => set(&mut self.cache_shared, meta),
+            "batch" => {
+                self.batch = meta.path.get_ident().cloned();
+                Ok(())
+            }
+            "topic" => set(&mut self.topic, meta),
             "task" => set(&mut self.task, meta),
             "input_schema" => set(&mut self.input_schema, meta),
             "output_schema" => set(&mut self.output_schema, meta),
@@ -262,6 +280,9 @@ impl Options {
             Kind::Complete if self.argument.is_none() => "a completion says of which `argument` it is",
             Kind::Complete if self.prompt.is_some() != self.template.is_some() => return Ok(()),
             Kind::Complete => "a completion has either `prompt = \"...\"` or `template = \"...\"`",
+            Kind::Feed | Kind::Webhook if self.topic.is_some() => return Ok(()),
+            Kind::Feed => "a feed says of which topic it is: `topic = \"...\"`",
+            Kind::Webhook => "a webhook says of which topic it is: `topic = \"...\"`",
         };
         Err(Error::new(attribute.span(), one))
     }
@@ -299,8 +320,41 @@ fn parameters(function: &ItemFn, kind: Kind, options: &Options) -> Result<Vec<Pa
     Ok(parameters)
 }
 
+/// What the signature and the attribute only say together.
+fn check_whole(function: &ItemFn, kind: Kind, options: &Options, parameters: &[Parameter]) -> Result<()> {
+    let input = parameters.iter().any(|parameter| matches!(parameter, Parameter::Input(_)));
+    if let (Some(batch), false) = (&options.batch, input) {
+        return Err(Error::new(batch.span(), "a query with `batch` takes a `Vec` of inputs"));
+    }
+    if !matches!(kind, Kind::Feed | Kind::Webhook) {
+        return Ok(());
+    }
+    if let Some(cfg) = function.attrs.iter().find(|a| a.path().is_ident("cfg")) {
+        return Err(Error::new(cfg.span(), "a topic is there or not: put the condition into the function"));
+    }
+    let what = if kind == Kind::Feed { "a feed returns a type that implements `Feed`" } else { "a webhook returns events" };
+    match &function.sig.output {
+        ReturnType::Default => Err(Error::new(function.sig.span(), what)),
+        ReturnType::Type(_, of_type) if mentions_impl(of_type) => {
+            Err(Error::new(of_type.span(), "name the type that is returned, or box it: `Box<dyn Feed<Event = T>>`"))
+        }
+        ReturnType::Type(..) => Ok(()),
+    }
+}
+
+/// `impl Trait` anywhere in a type.
+fn mentions_impl(of_type: &Type) -> bool {
+    fn any(tokens: proc_macro2::TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Group(group) => any(group.stream()),
+            token => token.to_string() == "impl",
+        })
+    }
+    any(quote::ToTokens::to_token_stream(of_type))
+}
+
 fn parameter(of_type: &Type, kind: Kind) -> Result<Parameter> {
-    let texts = matches!(kind, Kind::Resource | Kind::Complete);
+    let texts = matches!(kind, Kind::Resource | Kind::Complete | Kind::Feed);
     Ok(match of_type {
         Type::Reference(reference) if is(&reference.elem, "Context") => match &reference.mutability {
             Some(keyword) => return Err(Error::new(keyword.span(), "take the context as `&Context`")),
@@ -308,6 +362,10 @@ fn parameter(of_type: &Type, kind: Kind) -> Result<Parameter> {
         },
         Type::Reference(reference) if texts && is(&reference.elem, "str") => Parameter::Text,
         Type::Reference(reference) if texts && is(&reference.elem, "Others") => Parameter::Others,
+        Type::Reference(reference) if kind == Kind::Webhook && is(&reference.elem, "Webhook") => Parameter::Webhook,
+        of_type if kind == Kind::Webhook && !is(of_type, "Context") => {
+            return Err(Error::new(of_type.span(), "a webhook takes its request as `&Webhook`, and `&Context`"));
+        }
         Type::Reference(_) => return Err(Error::new(of_type.span(), "take the input by value: it is made for this call")),
         of_type if is(of_type, "Context") => return Err(Error::new(of_type.span(), "take the context as `&Context`")),
         of_type => Parameter::Input(Box::new(of_type.clone())),
@@ -322,6 +380,7 @@ impl Parameter {
             }
             (Self::Input(_), Kind::Complete) => "a completion takes `&Context`, `&str` (what was typed so far) and `&Others`",
             (Self::Others, Kind::Resource) => "a resource takes `&Context`, `&str` (the URI), and if it is a template its variables",
+            (Self::Others, Kind::Feed) => "a feed takes `&Context`, `&str` (the topic), and what subscribers filter by",
             _ => return Ok(()),
         };
         Err(Error::new(of_type.span(), mistake))
@@ -333,6 +392,7 @@ impl Parameter {
             Self::Input(_) => "a handler takes one input: put the arguments into one struct, its fields are what the client sends",
             Self::Text => "a handler takes one text",
             Self::Others => "a handler takes the other arguments once",
+            Self::Webhook => "a webhook takes its request once",
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::expand;
 use crate::handler::{Handler, Kind};
-use crate::keys::{key, one_of, set};
+use crate::keys::{key, set};
 use crate::template;
+use crate::topics::{self, Topic};
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::Parser;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Ident, Item, ItemMod, LitInt, LitStr, Meta, Result, Token, Type, parse_quote};
+use syn::{Attribute, Error, Ident, Item, ItemMod, LitStr, Meta, Result, Token, parse_quote};
 
 /// The arguments of `#[plugin(...)]`.
 #[derive(Default)]
@@ -19,22 +20,6 @@ pub(crate) struct Plugin {
     pub(crate) no_std: Option<Ident>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) handlers: Vec<Handler>,
-}
-
-#[derive(Default)]
-pub(crate) struct Topic {
-    pub(crate) name: Option<LitStr>,
-    pub(crate) title: Option<LitStr>,
-    pub(crate) description: Option<LitStr>,
-    pub(crate) retained: Option<LitInt>,
-    pub(crate) overflow: Option<LitStr>,
-    pub(crate) event: Option<Type>,
-}
-
-impl Topic {
-    fn is(&self, name: &LitStr) -> bool {
-        self.name.as_ref().is_some_and(|own| own.value() == name.value())
-    }
 }
 
 pub(crate) fn plugin(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -81,40 +66,19 @@ fn add(mistakes: &mut Option<Error>, mistake: Error) {
 impl Plugin {
     fn read(arguments: TokenStream) -> Result<Self> {
         let mut plugin = Self::default();
-        let parser =
-            syn::meta::parser(|meta| match key(&meta)?.as_str() {
-                "title" => set(&mut plugin.title, &meta),
-                "instructions" => set(&mut plugin.instructions, &meta),
-                "no_std" => {
-                    plugin.no_std = meta.path.get_ident().cloned();
-                    Ok(())
-                }
-                "topic" => {
-                    let mut topic = Topic::default();
-                    meta.parse_nested_meta(|meta| match key(&meta)?.as_str() {
-                        "name" => set(&mut topic.name, &meta),
-                        "title" => set(&mut topic.title, &meta),
-                        "description" => set(&mut topic.description, &meta),
-                        "retained" => set(&mut topic.retained, &meta),
-                        "event" => set(&mut topic.event, &meta),
-                        "overflow" => {
-                            set(&mut topic.overflow, &meta)?;
-                            one_of(topic.overflow.as_ref(), &["drop-oldest", "coalesce"])
-                        }
-                        other => Err(meta
-                            .error(format!("unknown key `{other}`; a topic knows: name, title, description, retained, overflow, event"))),
-                    })?;
-                    if topic.name.is_none() {
-                        return Err(meta.error("a topic needs a name"));
-                    }
-                    if let Some(retained) = &topic.retained {
-                        retained.base10_parse::<u32>()?;
-                    }
-                    plugin.topics.push(topic);
-                    Ok(())
-                }
-                other => Err(meta.error(format!("unknown key `{other}`; a plugin knows: title, instructions, no_std, topic(...)"))),
-            });
+        let parser = syn::meta::parser(|meta| match key(&meta)?.as_str() {
+            "title" => set(&mut plugin.title, &meta),
+            "instructions" => set(&mut plugin.instructions, &meta),
+            "no_std" => {
+                plugin.no_std = meta.path.get_ident().cloned();
+                Ok(())
+            }
+            "topic" => {
+                plugin.topics.push(Topic::read(&meta)?);
+                Ok(())
+            }
+            other => Err(meta.error(format!("unknown key `{other}`; a plugin knows: title, instructions, no_std, topic(...)"))),
+        });
         parser.parse2(arguments)?;
         Ok(plugin)
     }
@@ -136,19 +100,8 @@ impl Plugin {
                 add(mistakes, mistake);
             }
         }
-        for (at, topic) in self.topics.iter().enumerate() {
-            if let Some(name) = &topic.name
-                && self.topics.iter().take(at).any(|other| other.is(name))
-            {
-                add(mistakes, Error::new(name.span(), format!("there is a topic `{}` already", name.value())));
-            }
-        }
-        // What an update publishes is a topic, declared or not.
-        let published = self.handlers.iter().filter_map(|handler| handler.options.publishes.as_ref()).flat_map(|list| &list.0);
-        for name in published {
-            if !self.topics.iter().any(|topic| topic.is(name)) {
-                self.topics.push(Topic { name: Some(name.clone()), ..Topic::default() });
-            }
+        for mistake in topics::complete(&mut self.topics, &self.handlers) {
+            add(mistakes, mistake);
         }
     }
 }
@@ -195,6 +148,10 @@ impl Handler {
                 let (prompt, template, argument) = (&self.options.prompt, &self.options.template, text(&self.options.argument));
                 let id = format!("completion {} {} {argument}", text(prompt), text(template));
                 (id, format!("there is a completion of `{argument}` already"))
+            }
+            Kind::Feed | Kind::Webhook => {
+                let (what, topic) = (self.kind.attribute(), text(&self.options.topic));
+                (format!("{what} {topic}"), format!("there is a {what} of `{topic}` already"))
             }
         }
     }
@@ -488,6 +445,71 @@ mod tests {
                 #[query(name = "g")] fn j() {}
             },
             &["a resource `a:b` already", "no variable `c`", "a completion of `b` already", "a prompt `g` already"],
+        );
+    }
+
+    #[test]
+    fn feeds_webhooks_and_batches_are_exported_when_there_are_any() {
+        let glue = |body: TokenStream| plugin(quote!(), quote!(mod tools { #body })).unwrap().to_string();
+        let all = glue(quote!(
+            #[feed(topic = "a/{b}")]
+            fn a(cx: &Context, topic: &str, filters: Filters) -> Result<A> {}
+            #[webhook(topic = "b")]
+            fn b(cx: &Context, webhook: &Webhook) -> Event<B> {}
+            #[query(batch)]
+            fn c(inputs: Vec<C>, cx: &Context) -> Vec<String> {}
+        ));
+        for export in ["export_subscribe", "export_webhook", "export_query_batch", "export_query", "\"a/{b}\"", "feed : true"] {
+            assert!(all.contains(export), "{export}");
+        }
+        let none = glue(quote!(
+            #[query]
+            fn c(input: C) {}
+        ));
+        for export in ["export_subscribe", "export_webhook", "export_query_batch"] {
+            assert!(!none.contains(export), "{export}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_feeds_webhooks_and_batches_are_explained() {
+        check(
+            &quote! {
+                #[feed] fn a() -> A {}
+                #[webhook] fn b(_: &Webhook) -> B {}
+                #[feed(topic = "c")] fn c() {}
+                #[feed(topic = "d")] fn d() -> Result<impl Feed> {}
+                #[feed(topic = "e")] fn e(others: &Others) -> E {}
+                #[webhook(topic = "f")] fn f(body: Push) -> F {}
+                #[webhook(topic = "g")] fn g(body: &str) -> G {}
+                #[cfg(unix)] #[feed(topic = "h")] fn h() -> H {}
+                #[query(batch)] fn i() -> Vec<String> {}
+                #[update(batch)] fn j(inputs: Vec<J>) -> Vec<String> {}
+                #[feed(topic = "k", retained = 5)] fn k() -> K {}
+            },
+            &[
+                "of which topic",
+                "of which topic",
+                "implements `Feed`",
+                "name the type",
+                "a feed takes",
+                "as `&Webhook`",
+                "as `&Webhook`",
+                "into the function",
+                "takes a `Vec` of inputs",
+                "each update is a call of its own",
+                "a feed knows: topic, description",
+            ],
+        );
+        check(
+            &quote! {
+                #[feed(topic = "a")] fn a() -> A {}
+                #[feed(topic = "a")] fn b() -> A {}
+                #[webhook(topic = "a")] fn c(_: &Webhook) -> A {}
+                #[update(publishes = ["a", "b"])] fn d() {}
+                #[webhook(topic = "b")] fn e(_: &Webhook) -> A {}
+            },
+            &["a feed of `a` already", "the topic `a` has a feed", "the topic `a` has a feed"],
         );
     }
 

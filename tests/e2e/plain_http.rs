@@ -198,7 +198,10 @@ fn an_update_publishes_what_it_is_tied_to() {
     let host = host();
     let kept = post(host.address, "/mcp/update", &json!({"target": "outcomes_keep", "data": {"item": "a thing"}}));
     assert_eq!(kept.status, 200);
-    let read = client::modern(host.address, "resources/read", json!({"uri": "topic://outcomes/kept"}));
+    let uri = "topic://outcomes/kept";
+    let text = client::modern_text(&json!(1), "resources/read", json!({"uri": uri}));
+    let text = text.replacen("Mcp-Method: resources/read\r\n", &format!("Mcp-Method: resources/read\r\nMcp-Name: {uri}\r\n"), 1);
+    let read = client::raw(host.address, text.as_bytes());
     assert!(read.body.contains("a thing"), "{read:?}");
 }
 

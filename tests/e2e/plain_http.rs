@@ -11,7 +11,7 @@ use tests::client::{self, Answer};
 use tests::host::{Plugins, TestHost};
 
 fn host() -> TestHost {
-    Plugins::new().fixture("outcomes").plain("calculator").start()
+    Plugins::new().fixture("outcomes").plain("calculator").guest("hostile").start()
 }
 
 fn post_text(path: &str, extra: &str, body: &str) -> String {
@@ -198,10 +198,11 @@ fn an_update_publishes_what_it_is_tied_to() {
     let host = host();
     let kept = post(host.address, "/mcp/update", &json!({"target": "outcomes_keep", "data": {"item": "a thing"}}));
     assert_eq!(kept.status, 200);
-    let read = client::modern(host.address, "resources/read", json!({"uri": "topic://outcomes/kept"}));
-    if read.json()["result"].is_object() {
-        assert!(read.body.contains("a thing"), "{read:?}");
-    }
+    let uri = "topic://outcomes/kept";
+    let text = client::modern_text(&json!(1), "resources/read", json!({"uri": uri}));
+    let text = text.replacen("Mcp-Method: resources/read\r\n", &format!("Mcp-Method: resources/read\r\nMcp-Name: {uri}\r\n"), 1);
+    let read = client::raw(host.address, text.as_bytes());
+    assert!(read.body.contains("a thing"), "{read:?}");
 }
 
 fn decoded(coding: &str, bytes: &[u8]) -> Vec<u8> {
@@ -255,15 +256,14 @@ fn answers_of_mcp_are_compressed_too_and_streams_never() {
     assert!(!stream.headers.iter().any(|(name, _)| name == "content-encoding"), "{:?}", stream.headers);
 }
 
-fn get(address: SocketAddr, method: &str, extra: &str) -> String {
-    let _ = address;
+fn get(method: &str, extra: &str) -> String {
     format!("{method} /openapi.json HTTP/1.1\r\nHost: localhost\r\n{extra}\r\n")
 }
 
 #[test]
 fn the_document_describes_what_is_loaded_and_is_fetched_once() {
     let host = host();
-    let whole = client::raw(host.address, get(host.address, "GET", "").as_bytes());
+    let whole = client::raw(host.address, get("GET", "").as_bytes());
     let document = whole.json();
     assert_eq!((whole.status, whole.header("cache-control")), (200, Some("private, no-cache")));
     assert_eq!(document["openapi"], "3.1.0");
@@ -279,16 +279,26 @@ fn the_document_describes_what_is_loaded_and_is_fetched_once() {
 
     let tag = whole.header("etag").unwrap();
     for known in [tag.to_owned(), format!("\"other\", {tag}"), tag.trim_start_matches("W/").to_owned(), "*".to_owned()] {
-        let again = client::raw(host.address, get(host.address, "GET", &format!("If-None-Match: {known}\r\n")).as_bytes());
+        let again = client::raw(host.address, get("GET", &format!("If-None-Match: {known}\r\n")).as_bytes());
         assert_eq!((again.status, &*again.body, again.header("etag")), (304, "", Some(tag)), "{known}");
     }
-    let other = client::raw(host.address, get(host.address, "GET", "If-None-Match: \"other\"\r\n").as_bytes());
+    let other = client::raw(host.address, get("GET", "If-None-Match: \"other\"\r\n").as_bytes());
     assert_eq!(other.status, 200);
-    let head = client::head(host.address, get(host.address, "HEAD", "").as_bytes());
+    let head = client::head(host.address, get("HEAD", "").as_bytes());
     assert_eq!((head.status, head.header("etag"), head.header("content-length")), (200, Some(tag), whole.header("content-length")));
-    let (packed, bytes) = client::raw_bytes(host.address, get(host.address, "GET", "Accept-Encoding: zstd\r\n").as_bytes());
+    let (packed, bytes) = client::raw_bytes(host.address, get("GET", "Accept-Encoding: zstd\r\n").as_bytes());
     assert_eq!(packed.header("etag"), Some(tag));
     assert_eq!(decoded("zstd", &bytes), whole.body.as_bytes());
+}
+
+#[test]
+fn a_document_that_would_be_too_large_names_the_operations() {
+    let host = Plugins::new().fixture("outcomes").limits(|limits| limits.openapi_schemas_bytes_max = 100).start();
+    let document = client::raw(host.address, get("GET", "").as_bytes()).json();
+    let schemas = &document["components"]["schemas"];
+    let update = &schemas["UpdateRequest"]["oneOf"][0]["properties"];
+    assert_eq!((&update["target"]["const"], &update["data"]), (&json!("outcomes_keep"), &json!({"type": "object"})));
+    assert!(schemas["outcomes_keep.input"].is_null(), "{schemas}");
 }
 
 #[test]

@@ -121,21 +121,20 @@ fn quality_of(parameter: &str) -> Option<u16> {
 
 /// The same answer, compressed if it is whole, worth it, and the client takes it.
 pub(in crate::server) async fn compressed(mut response: Response<Reply>, wanted: Wanted, limits: &Limits) -> Response<Reply> {
-    let Some(body) = response.body().whole().cloned() else { return response };
-    let is_worth_it = body.len() >= limits.compress_bytes_min;
+    let Some(size) = response.body().whole().map(Bytes::len) else { return response };
+    let is_worth_it = size >= limits.compress_bytes_min;
     if (!is_worth_it && wanted.identity) || response.headers().contains_key(header::CONTENT_ENCODING) {
         return response;
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
-    let Some(coding) = wanted.coding else { return response };
-    let encoded = if body.len() <= limits.compress_inline_bytes_max {
+    let (Some(coding), Some(body)) = (wanted.coding, response.body().whole().cloned()) else { return response };
+    let encoded = if size <= limits.compress_inline_bytes_max {
         coding.encode(&body).ok()
     } else {
-        let body: Bytes = body.clone();
         tokio::task::spawn_blocking(move || coding.encode(&body).ok()).await.ok().flatten()
     };
     // Into memory it does not fail; and what got larger is better as it is.
-    let Some(encoded) = encoded.filter(|encoded| encoded.len() < body.len() || !wanted.identity) else { return response };
+    let Some(encoded) = encoded.filter(|encoded| encoded.len() < size || !wanted.identity) else { return response };
     response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     response.map(|reply| reply.with_whole(encoded))
 }

@@ -113,9 +113,42 @@ fn request(operation: &Operation, name_member: &str, arguments_member: &str, arg
 
 /// What every document has.
 fn fixed_components(limits: &Limits) -> Map<String, Value> {
-    let text = || json!({ "type": "string" });
-    let timestamp = || json!({ "type": "string", "format": "date-time" });
-    let content = json!({
+    let (batch_request, batch_answer, batch_error) = batch(limits);
+    let event = json!({
+        "type": "object",
+        "properties": {
+            "id": { "description": "Grows from event to event" },
+            "topic": { "type": "string", "description": "<plugin>/<topic>" },
+            "time": timestamp(),
+            "source": text(), "severity": text(), "kind": text(),
+            "data": { "type": "object" },
+        },
+    });
+    [
+        ("Content", content()),
+        ("Problem", problem_details()),
+        ("QueryAnswer", answer("QueryResult", false)),
+        ("UpdateAnswer", answer("UpdateResult", true)),
+        ("BatchRequest", batch_request),
+        ("BatchAnswer", batch_answer),
+        ("BatchError", batch_error),
+        ("Event", event),
+    ]
+    .map(|(name, schema)| (name.to_owned(), schema))
+    .into_iter()
+    .collect()
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn timestamp() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn content() -> Value {
+    json!({
         "description": "MCP content blocks",
         "type": "array",
         "items": {
@@ -123,25 +156,25 @@ fn fixed_components(limits: &Limits) -> Map<String, Value> {
             "properties": { "type": { "enum": ["text", "image", "audio", "resource_link", "resource"] } },
             "required": ["type"],
         },
-    });
-    let answer = |result: &str, updated: bool| {
-        let mut answer = json!({
-            "type": "object",
-            "properties": {
-                "status": { "const": "ok" },
-                "timestamp": timestamp(),
-                "result": { "$ref": reference(result) },
-                "content": { "$ref": reference("Content") },
-            },
-            "required": ["status", "timestamp", "result", "content"],
-        });
-        if updated {
-            answer["properties"]["updated"] = json!({ "const": true });
-            answer["required"] = json!(["status", "updated", "timestamp", "result", "content"]);
-        }
-        answer
-    };
-    let problem = json!({
+    })
+}
+
+/// The answer of a call; `result` is the component of what it results in.
+fn answer(result: &str, updated: bool) -> Value {
+    let mut properties = Map::new();
+    properties.insert("status".to_owned(), json!({ "const": "ok" }));
+    if updated {
+        properties.insert("updated".to_owned(), json!({ "const": true }));
+    }
+    properties.insert("timestamp".to_owned(), timestamp());
+    properties.insert("result".to_owned(), json!({ "$ref": reference(result) }));
+    properties.insert("content".to_owned(), json!({ "$ref": reference("Content") }));
+    let required: Vec<&String> = properties.keys().collect();
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn problem_details() -> Value {
+    json!({
         "description": "Problem details (RFC 9457)",
         "type": "object",
         "properties": {
@@ -159,63 +192,43 @@ fn fixed_components(limits: &Limits) -> Map<String, Value> {
             "content": { "$ref": reference("Content") },
         },
         "required": ["type", "title", "status", "detail"],
-    });
-    let one_of = |names: [&str; 2]| json!(names.map(|name| json!({ "$ref": reference(name) })));
-    let batch_request = json!({
+    })
+}
+
+/// A batch: its request, its answer, and what stands in that for a call that failed.
+fn batch(limits: &Limits) -> (Value, Value, Value) {
+    let any_of = |names: &[&str]| -> Vec<Value> { names.iter().map(|name| json!({ "$ref": reference(name) })).collect() };
+    let request = json!({
         "type": "object",
         "properties": {
             "requests": {
                 "type": "array",
                 "minItems": 1,
                 "maxItems": limits.plain_batch_max,
-                "items": { "anyOf": one_of(["QueryRequest", "UpdateRequest"]) },
+                "items": { "anyOf": any_of(&["QueryRequest", "UpdateRequest"]) },
             },
         },
         "required": ["requests"],
         "additionalProperties": false,
     });
-    let error = json!({
-        "type": "object",
-        "properties": { "status": { "const": "error" }, "problem": { "$ref": reference("Problem") } },
-        "required": ["status", "problem"],
-    });
-    let batch_answer = json!({
+    let answer = json!({
         "type": "object",
         "properties": {
             "status": { "const": "ok" },
             "results": {
                 "description": "As many as there were requests, in their order",
                 "type": "array",
-                "items": { "anyOf": [
-                    { "$ref": reference("QueryAnswer") }, { "$ref": reference("UpdateAnswer") }, { "$ref": reference("BatchError") },
-                ] },
+                "items": { "anyOf": any_of(&["QueryAnswer", "UpdateAnswer", "BatchError"]) },
             },
         },
         "required": ["status", "results"],
     });
-    let event = json!({
+    let error = json!({
         "type": "object",
-        "properties": {
-            "id": { "description": "Grows from event to event" },
-            "topic": { "type": "string", "description": "<plugin>/<topic>" },
-            "time": timestamp(),
-            "source": text(), "severity": text(), "kind": text(),
-            "data": { "type": "object" },
-        },
+        "properties": { "status": { "const": "error" }, "problem": { "$ref": reference("Problem") } },
+        "required": ["status", "problem"],
     });
-    [
-        ("Content", content),
-        ("Problem", problem),
-        ("QueryAnswer", answer("QueryResult", false)),
-        ("UpdateAnswer", answer("UpdateResult", true)),
-        ("BatchRequest", batch_request),
-        ("BatchError", error),
-        ("BatchAnswer", batch_answer),
-        ("Event", event),
-    ]
-    .map(|(name, schema)| (name.to_owned(), schema))
-    .into_iter()
-    .collect()
+    (request, answer, error)
 }
 
 fn paths() -> Value {

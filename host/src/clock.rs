@@ -34,6 +34,13 @@ impl Clock {
     }
 }
 
+/// A time of day in UTC, from milliseconds since 1970 (RFC 3339): always with milliseconds, so that times compare as text.
+#[must_use]
+pub fn rfc3339(ms: u64) -> String {
+    let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+}
+
 impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Clock")

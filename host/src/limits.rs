@@ -250,6 +250,26 @@ limits! {
     plain_answer_max: Duration = Duration::from_secs(5);
     /// Between two signs of life on an event stream.
     stream_alive_every: Duration = Duration::from_secs(15);
+    /// Calls of one plain batch.
+    plain_batch_max: usize = 100;
+    /// Calls of one plain batch that run at the same time: it leaves room for others, and waits for its own.
+    plain_batch_calls_max: usize = 8;
+    /// One plain batch, all of its calls together; what has not ended by then is given up.
+    plain_batch_time_max: Duration = Duration::from_secs(120);
+    /// Answers of one plain batch together; they are in memory at the same time.
+    plain_batch_output_bytes_max: usize = 16 * MIB;
+    /// A JSON Schema that a caller brings along for its data. It is compiled for this one call, outside of any sandbox.
+    validation_bytes_max: usize = 16 * KIB;
+    /// Patterns in such a schema.
+    validation_patterns_max: usize = 16;
+    /// One of these patterns, compiled.
+    validation_pattern_bytes_max: usize = 128 * KIB;
+    /// Answers from this size on are compressed for clients that take it; below, it costs more than it saves.
+    compress_bytes_min: usize = KIB;
+    /// Answers above this size are compressed on another thread, so that nobody else on the connection's thread waits for it.
+    compress_inline_bytes_max: usize = 64 * KIB;
+    /// Schemas of operations in the OpenAPI document together; with more than that it only names the operations.
+    openapi_schemas_bytes_max: usize = 4 * MIB;
     /// From the signal to stop to the end of the process.
     drain_time_max: Duration = Duration::from_secs(10);
 

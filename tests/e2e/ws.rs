@@ -67,7 +67,8 @@ fn handshakes() {
 fn pages_of_allowed_origins_may_connect() {
     let allowed = AllowedOrigin::parse("https://app.example").unwrap();
     let host = Plugins::new().http(|http| http.allowed_origins = vec![allowed]).start();
-    let with = |origin: &str| shake(&host, &HANDSHAKE.replacen("Host: localhost\r\n", &format!("Host: localhost\r\nOrigin: {origin}\r\n"), 1));
+    let with =
+        |origin: &str| shake(&host, &HANDSHAKE.replacen("Host: localhost\r\n", &format!("Host: localhost\r\nOrigin: {origin}\r\n"), 1));
     assert_eq!((with("https://app.example").status, with("https://other.example").status), (101, 403));
 }
 

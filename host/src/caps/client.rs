@@ -16,6 +16,17 @@ pub trait Outlet: Send + Sync {
     fn deliver(&self, message: Vec<u8>);
 }
 
+/// Nobody listens: a shell, or a caller without MCP.
+pub struct Nobody;
+
+impl Outlet for Nobody {
+    fn send(&self, _message: Vec<u8>) -> bool {
+        true
+    }
+
+    fn deliver(&self, _message: Vec<u8>) {}
+}
+
 /// The last progress that was reported about a request: it has to grow, also when a handler runs again from the top.
 #[derive(Debug, Clone, Default)]
 pub struct Reported(OnceCell<LastProgress>);

@@ -3,7 +3,7 @@
 use super::start::{self, Host};
 use super::{Options, USAGE, print, print_json, say};
 use crate::auth::Principal;
-use crate::caps::client::Outlet;
+use crate::caps::client::Nobody;
 use crate::caps::host::escape;
 use crate::config::{Config, TaskStore};
 use crate::dispatch::CallError;
@@ -127,17 +127,6 @@ async fn ask(host: &Host, tool: &str, given: &str) -> Result<Value, Failed> {
 
 fn nobody_to_ask(needed: &str) -> String {
     format!("the operation needs a client that it can ask ({needed}), and a shell is none: call it through an MCP client")
-}
-
-/// Nobody listens to progress and log messages.
-struct Nobody;
-
-impl Outlet for Nobody {
-    fn send(&self, _message: Vec<u8>) -> bool {
-        true
-    }
-
-    fn deliver(&self, _message: Vec<u8>) {}
 }
 
 fn show(reply: &Value, as_json: bool) -> ExitCode {

@@ -213,7 +213,7 @@ pub(super) fn suggestions(id: Id<'_>, version: Version, suggestions: &Suggestion
     out
 }
 
-fn within(out: Vec<u8>, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
+pub(super) fn within(out: Vec<u8>, output_bytes_max: usize) -> Result<Vec<u8>, GuestError> {
     if out.len() > output_bytes_max { Err(GuestError::Limit(Limit::Output)) } else { Ok(out) }
 }
 
@@ -288,7 +288,7 @@ pub(super) fn failure_text(failure: Failure) -> String {
 }
 
 /// The structured result as one line of JSON, checked against the operation's schema where there is one.
-fn structured(reply: &Reply, operation: &Operation) -> Result<Option<String>, GuestError> {
+pub(super) fn structured(reply: &Reply, operation: &Operation) -> Result<Option<String>, GuestError> {
     let missing = || GuestError::BadReply("the operation has an output schema and the reply has no structured result".to_owned());
     let Some(text) = &reply.structured else {
         return if operation.output.is_some() && !reply.is_error { Err(missing()) } else { Ok(None) };
@@ -302,7 +302,7 @@ fn structured(reply: &Reply, operation: &Operation) -> Result<Option<String>, Gu
 }
 
 /// Checks that a text is JSON, and takes the line breaks out: they can only stand between tokens, and on stdio they end a message.
-fn one_line(text: &str) -> Result<String, GuestError> {
+pub(super) fn one_line(text: &str) -> Result<String, GuestError> {
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| GuestError::BadReply(format!("a part of the reply is not JSON: {error}")))?;
     Ok(without_line_breaks(text))
 }

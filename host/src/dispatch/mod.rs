@@ -11,6 +11,7 @@ mod exchange;
 mod listen;
 mod params;
 mod perform;
+mod plain;
 mod rounds;
 mod seal;
 mod task;
@@ -21,6 +22,7 @@ pub use encode::{capabilities, server_info};
 pub use error::CallError;
 pub use exchange::{AskError, Asked, Asking, Exchange, Live};
 pub use listen::{Filter, Listen};
+pub use plain::{PlainCall, PlainError, PlainKind, object as plain_object};
 pub use topic::Hearing;
 
 use crate::auth::Principal;
@@ -28,7 +30,7 @@ use crate::caps::client::{Outlet, Reported};
 use crate::clock::Clock;
 use crate::ids::CallRef;
 use crate::limits::{CallLimits, Limits};
-use crate::mcp::{Abilities, Request, Version, headers, strict};
+use crate::mcp::{Abilities, Id, Request, Version, headers, strict};
 use crate::registry::{Binding, Found, Listed, Registry, Tool};
 use crate::runtime::{Ask, Done, Export, GuestError, Reference};
 use crate::tasks::Store;
@@ -146,7 +148,15 @@ impl Dispatch {
         }
 
         let ask = Ask::Operation { handler: operation.handler, name: Arc::clone(&operation.name), arguments: arguments.to_owned() };
-        let handling = Handling { principal, binding: &tool.binding, request, exchange, name, ask: Arc::new(ask) };
+        let handling = Handling {
+            principal,
+            binding: &tool.binding,
+            method: &request.method,
+            params: &request.params,
+            exchange,
+            name,
+            ask: Arc::new(ask),
+        };
         let ended = match mode {
             Mode::InPlace => self.perform(&handling, &tool, operation).await,
             Mode::MayBecomeTask => match self.run_or_become_task(&handling, &tool).await? {
@@ -176,13 +186,21 @@ impl Dispatch {
         let found = visible(snapshot.prompt(name), principal).ok_or_else(|| CallError::unknown("prompt", name))?;
         let prompt = found.prompt().ok_or_else(|| CallError::unknown("prompt", name))?;
         let ask = Ask::Prompt { name: Arc::clone(&prompt.name), arguments: params::prompt_arguments(&request.params, prompt)? };
-        let handling = Handling { principal, binding: &found.binding, request, exchange, name, ask: Arc::new(ask) };
+        let handling = Handling {
+            principal,
+            binding: &found.binding,
+            method: &request.method,
+            params: &request.params,
+            exchange,
+            name,
+            ask: Arc::new(ask),
+        };
         match self.run(&handling).await? {
             Ended::Done(Done::Prompt(prompt), reference) => {
                 encode::prompt(request.id, exchange.version, &prompt, found.binding.limits.output_bytes_max)
                     .map_err(|error| failed(&found.binding, &error, reference))
             }
-            ended => self.not_done(ended, &handling),
+            ended => self.not_done(ended, &handling, request.id),
         }
     }
 
@@ -200,21 +218,29 @@ impl Dispatch {
         let not_found = || CallError::no_resource(uri, exchange.version);
         let found = visible(snapshot.resource(uri), principal).ok_or_else(not_found)?;
         let ask = Ask::Resource { uri: uri.to_owned() };
-        let handling = Handling { principal, binding: &found.binding, request, exchange, name: uri, ask: Arc::new(ask) };
+        let handling = Handling {
+            principal,
+            binding: &found.binding,
+            method: &request.method,
+            params: &request.params,
+            exchange,
+            name: uri,
+            ask: Arc::new(ask),
+        };
         match self.run(&handling).await? {
             Ended::Done(Done::Resource(reply), reference) => {
                 encode::resource(request.id, exchange.version, &reply, found.binding.limits.output_bytes_max)
                     .map_err(|error| failed(&found.binding, &error, reference))
             }
             Ended::Failed(Failure::NotFound(_)) => Err(not_found()),
-            ended => self.not_done(ended, &handling),
+            ended => self.not_done(ended, &handling, request.id),
         }
     }
 
     /// A handler that is no tool's did not end with what it is for.
-    fn not_done(&self, ended: Ended, handling: &Handling<'_>) -> Result<Vec<u8>, CallError> {
+    fn not_done(&self, ended: Ended, handling: &Handling<'_>, id: Id<'_>) -> Result<Vec<u8>, CallError> {
         match ended {
-            Ended::Ask(members) => Ok(encode::with_members(handling.request.id, "input_required", &members)),
+            Ended::Ask(members) => Ok(encode::with_members(id, "input_required", &members)),
             Ended::Failed(failure @ (Failure::Invalid(_) | Failure::NotFound(_))) => Err(CallError::Params(encode::failure_text(failure))),
             Ended::Failed(failure) => Err(CallError::Handler(encode::failure_text(failure))),
             Ended::NoAnswer(error) => Err(CallError::Handler(error.to_string())),
@@ -249,10 +275,18 @@ impl Dispatch {
         };
         let name = argument.0.clone();
         let ask = Ask::Completion { reference, argument, others };
-        let handling = Handling { principal, binding: &found.binding, request, exchange, name: &name, ask: Arc::new(ask) };
+        let handling = Handling {
+            principal,
+            binding: &found.binding,
+            method: &request.method,
+            params: &request.params,
+            exchange,
+            name: &name,
+            ask: Arc::new(ask),
+        };
         match self.run(&handling).await? {
             Ended::Done(Done::Suggestions(suggestions), _) => Ok(encode::suggestions(request.id, exchange.version, &suggestions)),
-            ended => self.not_done(ended, &handling),
+            ended => self.not_done(ended, &handling, request.id),
         }
     }
 

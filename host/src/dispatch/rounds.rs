@@ -9,7 +9,7 @@ use crate::auth::Principal;
 use crate::caps::budget::CallTag;
 use crate::caps::client::ClientChannel;
 use crate::ids::CallRef;
-use crate::mcp::{Abilities, Params, Request, strict};
+use crate::mcp::{Abilities, Params, strict};
 use crate::registry::Binding;
 use crate::runtime::{self, Ask, Done, GuestError, Job, Round};
 use crate::wit::cofferdam::mcp::types::{Failure, InputRequired, KeyedRequest, Request as Wanted};
@@ -28,7 +28,9 @@ const SHOWN_KEY_BYTES_MAX: usize = KEY_BYTES_MAX + 16;
 pub(super) struct Handling<'a> {
     pub(super) principal: &'a Arc<Principal>,
     pub(super) binding: &'a Arc<Binding>,
-    pub(super) request: &'a Request<'a>,
+    /// The method that brought it, and its parameters.
+    pub(super) method: &'a str,
+    pub(super) params: &'a Params<'a>,
     pub(super) exchange: &'a Exchange<'a>,
     /// What it is called on: a tool, a prompt, a resource.
     pub(super) name: &'a str,
@@ -93,7 +95,7 @@ impl Dispatch {
 
     /// What the client brought with its request.
     pub(super) fn first_round(&self, handling: &Handling<'_>) -> Result<Option<Round>, CallError> {
-        let params = &handling.request.params;
+        let params = handling.params;
         if params.input_responses.is_none() && params.request_state.is_none() {
             return Ok(None);
         }
@@ -105,7 +107,7 @@ impl Dispatch {
             let sealed = fits.then(|| self.sealer.open(&bound(handling), text, now_ms)).flatten();
             let sealed = sealed.ok_or_else(|| {
                 let Principal { tenant, subject, .. } = &**handling.principal;
-                let (plugin, method) = (&handling.binding.plugin, &handling.request.method);
+                let (plugin, method) = (&handling.binding.plugin, handling.method);
                 tracing::warn!(%tenant, subject, %plugin, %method, "a client brought a state that is not one of its call: refused");
                 unusable()
             })?;
@@ -149,7 +151,7 @@ impl Dispatch {
 
     /// A call of the handler. Its messages go to the client only if something of it could be wanted.
     pub(super) fn job(&self, handling: &Handling<'_>, round: Option<Round>) -> Job {
-        let (binding, exchange, meta) = (handling.binding, handling.exchange, handling.request.params.meta.as_ref());
+        let (binding, exchange, meta) = (handling.binding, handling.exchange, handling.params.meta.as_ref());
         let token = meta.and_then(|meta| meta.progress_token).map(|token| token.get().into());
         let wanted = binding.guest.talks_to_client() && (token.is_some() || exchange.log_level.is_some());
         let client = wanted.then(|| ClientChannel {
@@ -187,8 +189,8 @@ impl Dispatch {
 }
 
 fn bound(handling: &Handling<'_>) -> Bound {
-    let arguments = handling.request.params.arguments.map(|raw| raw.get());
-    Bound::new(handling.principal, &handling.request.method, handling.name, arguments)
+    let arguments = handling.params.arguments.map(|raw| raw.get());
+    Bound::new(handling.principal, handling.method, handling.name, arguments)
 }
 
 fn put(answers: &mut Vec<(String, String)>, key: String, value: String) {

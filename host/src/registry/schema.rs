@@ -3,7 +3,7 @@
 use super::schema_work::Work;
 use crate::limits::Limits;
 use crate::mcp::strict;
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, Regex, Validator};
 use serde_json::Value;
 
 /// How many problems a client is told of at once.
@@ -26,19 +26,31 @@ impl Schema {
     /// Parses and checks a schema: valid by its dialect (2020-12 unless it names another one), no references to elsewhere, patterns that
     /// match in linear time.
     pub fn parse(text: &str, limits: &Limits) -> Result<Self, String> {
-        let (bytes_max, steps_max) = (limits.schema_bytes_max, u64::from(limits.schema_steps_max));
-        if text.len() > bytes_max {
-            return Err(format!("the schema has {} bytes; the limit is {bytes_max} (schema_bytes_max)", text.len()));
-        }
+        check_size(text, limits.schema_bytes_max, "schema_bytes_max")?;
+        Self::build(text, limits, PatternOptions::regex(), usize::MAX)
+    }
+
+    /// The same for the schema of somebody who calls: smaller, and with fewer and smaller patterns, since it is made for one call.
+    pub fn parse_of_caller(text: &str, limits: &Limits) -> Result<Self, String> {
+        check_size(text, limits.validation_bytes_max, "validation_bytes_max")?;
+        let patterns = PatternOptions::regex().size_limit(limits.validation_pattern_bytes_max);
+        Self::build(text, limits, patterns, limits.validation_patterns_max)
+    }
+
+    fn build(text: &str, limits: &Limits, patterns: PatternOptions<Regex>, patterns_max: usize) -> Result<Self, String> {
+        let steps_max = u64::from(limits.schema_steps_max);
         let value = strict::parse(text).map_err(|error| format!("the schema is not JSON: {error}"))?;
         if !value.is_object() && !value.is_boolean() {
             return Err("a JSON Schema is an object".to_owned());
         }
         refuse_remote_references(&value)?;
+        if count_patterns(&value) > patterns_max {
+            return Err(format!("the schema has more than {patterns_max} patterns (validation_patterns_max)"));
+        }
         let work = Work::of(&value, steps_max)?;
         let validator = jsonschema::options()
             .offline()
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(patterns)
             .build(&value)
             .map_err(|error| format!("not a valid JSON Schema: {error} (at {:?})", error.instance_path().as_str()))?;
         Ok(Self { text: value.to_string(), value, work, steps_max, validator })
@@ -47,21 +59,58 @@ impl Schema {
     /// What is wrong with a value, in words for the one who made it; none when it fits.
     #[must_use]
     pub fn problems(&self, value: &Value) -> Option<String> {
+        let problems = self.problem_list(value);
+        let line = |SchemaProblem { path, message }: &SchemaProblem| {
+            if path.is_empty() { message.clone() } else { format!("{path}: {message}") }
+        };
+        (!problems.is_empty()).then(|| problems.iter().map(line).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The same one by one; empty when it fits.
+    #[must_use]
+    pub fn problem_list(&self, value: &Value) -> Vec<SchemaProblem> {
         if !self.work.fits(&self.value, value, self.steps_max) {
-            return Some(format!(
-                "the schema would be asked more than {} times about it (schema_steps_max): it is not looked at",
-                self.steps_max
-            ));
+            let message =
+                format!("the schema would be asked more than {} times about it (schema_steps_max): it is not looked at", self.steps_max);
+            return vec![SchemaProblem { path: String::new(), message }];
         }
         if self.validator.is_valid(value) {
-            return None;
+            return Vec::new();
         }
-        let problem = |error: jsonschema::ValidationError<'_>| {
-            let path = error.instance_path().to_string();
-            let text: String = error.to_string().chars().take(PROBLEM_CHARS_MAX).collect();
-            if path.is_empty() { text } else { format!("{path}: {text}") }
+        let problem = |error: jsonschema::ValidationError<'_>| SchemaProblem {
+            path: error.instance_path().to_string(),
+            message: error.to_string().chars().take(PROBLEM_CHARS_MAX).collect(),
         };
-        Some(self.validator.iter_errors(value).take(PROBLEMS_MAX).map(problem).collect::<Vec<_>>().join("\n"))
+        self.validator.iter_errors(value).take(PROBLEMS_MAX).map(problem).collect()
+    }
+}
+
+/// One thing that is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaProblem {
+    /// Where, as a JSON pointer into the value; empty for the value itself.
+    pub path: String,
+    /// What, in words.
+    pub message: String,
+}
+
+fn check_size(text: &str, bytes_max: usize, row: &str) -> Result<(), String> {
+    if text.len() > bytes_max {
+        return Err(format!("the schema has {} bytes; the limit is {bytes_max} ({row})", text.len()));
+    }
+    Ok(())
+}
+
+/// How many patterns a schema has, those counted too that only look like some.
+fn count_patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Object(object) => {
+            let named = object.get("patternProperties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+            let own = usize::from(object.get("pattern").is_some_and(Value::is_string));
+            named + own + object.values().map(count_patterns).sum::<usize>()
+        }
+        Value::Array(items) => items.iter().map(count_patterns).sum(),
+        _ => 0,
     }
 }
 

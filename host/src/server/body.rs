@@ -98,6 +98,19 @@ impl Reply {
         self
     }
 
+    /// The bytes of a whole body; none of events, and none when there are no bytes.
+    pub(super) fn whole(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Whole(bytes) => bytes.as_ref(),
+            Kind::Events(_) => None,
+        }
+    }
+
+    /// The same with other bytes.
+    pub(super) fn with_whole(self, bytes: impl Into<Bytes>) -> Self {
+        Self { kind: Kind::Whole(Some(bytes.into())), in_flight: self.in_flight }
+    }
+
     /// The bytes of a whole body, or the events.
     pub(super) fn into_content(self) -> Result<Bytes, Events> {
         match self.kind {

@@ -6,20 +6,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 /// Every header that a client sends; a star would not cover `authorization`.
-const HEADERS: &str = "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
+const HEADERS: &str = "content-type, accept, authorization, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id, \
+                       if-none-match";
 /// What pages may read of an answer, beside what they always may.
-const EXPOSED: HeaderValue = HeaderValue::from_static("mcp-session-id, mcp-protocol-version, www-authenticate, retry-after");
+const EXPOSED: HeaderValue = HeaderValue::from_static("mcp-session-id, mcp-protocol-version, www-authenticate, retry-after, etag");
 /// How long browsers keep the permission, in seconds: as long as they do.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 /// How many headers for arguments a page may announce.
 const PARAMS_MAX: usize = 32;
 const PARAM_PREFIX: &str = "mcp-param-";
 
-/// Answers `OPTIONS`.
-pub(super) fn preflight(headers: &HeaderMap) -> Response<Reply> {
+/// Answers `OPTIONS`. `methods` are those of the path, where it is not MCP's.
+pub(super) fn preflight(headers: &HeaderMap, methods: Option<&'static str>) -> Response<Reply> {
     let mut response = respond::empty(StatusCode::NO_CONTENT);
     let answer = response.headers_mut();
-    answer.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
+    answer.insert(header::ALLOW, HeaderValue::from_static(methods.unwrap_or("GET, POST, DELETE, OPTIONS")));
     if headers.contains_key(header::ORIGIN) {
         answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         answer.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
@@ -43,7 +44,7 @@ pub(super) fn allow(response: &mut Response<Reply>, origin: &HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 
 #[cfg(test)]

@@ -156,7 +156,7 @@ async fn respond_to(posted: Rc<Posted>) -> Response<Reply> {
     })
 }
 
-fn text<'a>(body: &'a [u8], limits: &Limits) -> Result<&'a str, Problem<'a>> {
+pub(super) fn text<'a>(body: &'a [u8], limits: &Limits) -> Result<&'a str, Problem<'static>> {
     bounds::check(body, limits.json_depth_max, limits.json_values_max)?;
     std::str::from_utf8(body).map_err(|_| Problem::NotText)
 }

@@ -1,15 +1,19 @@
 //! The only place where an error becomes a status code. The texts and JSON-RPC codes are the errors' own.
 
+mod details;
+
+pub(super) use details::{TYPE_PREFIX, details, details_text};
+
 use super::body::Reply;
 use crate::auth::guard::Refusal;
-use crate::dispatch::CallError;
+use crate::dispatch::{CallError, PlainError};
 use crate::legacy::LegacyError;
 use crate::mcp::bounds::BoundsError;
 use crate::mcp::headers::HeaderError;
 use crate::mcp::{MessageError, code, write};
 use crate::topics::{FilterError, SubscribeError};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 /// How long a client that was told to come back later waits at least, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -29,8 +33,8 @@ pub(super) enum Problem<'a> {
     #[error("only POST is answered here, and GET and DELETE in a session")]
     Method,
     /// The wrong verb, where there is only one right one.
-    #[error("only {0} is answered here")]
-    PlainMethod(Method),
+    #[error("the methods here are {0}")]
+    PlainMethod(&'static str),
     /// More header than allowed, in fields or bytes.
     #[error("the head is larger than allowed")]
     HeadTooLarge,
@@ -80,7 +84,7 @@ pub(super) enum Problem<'a> {
     #[error(transparent)]
     Headers(#[from] HeaderError),
     /// An empty batch, or one that is too long.
-    #[error("a batch has 1 to {0} messages")]
+    #[error("a batch has 1 to {0} members")]
     Batch(usize),
     /// `_meta` lacks what it must have.
     #[error("{0}")]
@@ -88,6 +92,12 @@ pub(super) enum Problem<'a> {
     /// Something in a plain request is not what it may be; the text says where and what to write.
     #[error("{0}")]
     BadRequest(String),
+    /// The client takes no coding that an answer could have.
+    #[error("`Accept-Encoding` refuses every coding that an answer here can have: gzip, br, zstd and identity")]
+    NoCoding,
+    /// A call without MCP.
+    #[error(transparent)]
+    Plain(#[from] PlainError),
     /// No subscription.
     #[error(transparent)]
     Subscribe(#[from] SubscribeError),
@@ -121,10 +131,11 @@ fn status(problem: &Problem<'_>) -> (StatusCode, Option<i64>) {
         Problem::BadRequest(_) | Problem::Filter(_) | Problem::Subscribe(SubscribeError::Name(_)) => (StatusCode::BAD_REQUEST, None),
         Problem::Subscribe(SubscribeError::UnknownTopic(_)) | Problem::NoSubscription(_) => (StatusCode::NOT_FOUND, None),
         Problem::Subscribe(_) => (StatusCode::TOO_MANY_REQUESTS, None),
+        Problem::Plain(_) => (details::kind(problem).status, None),
         Problem::HeadTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, None),
         Problem::UriTooLong => (StatusCode::URI_TOO_LONG, None),
         Problem::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, None),
-        Problem::NotAcceptable | Problem::NoEventStream => (StatusCode::NOT_ACCEPTABLE, None),
+        Problem::NotAcceptable | Problem::NoEventStream | Problem::NoCoding => (StatusCode::NOT_ACCEPTABLE, None),
         Problem::NoWebSocket(_) => (StatusCode::BAD_REQUEST, None),
         Problem::UpgradeRequired => (StatusCode::UPGRADE_REQUIRED, None),
         Problem::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, None),
@@ -191,40 +202,14 @@ pub(super) fn problem(problem: &Problem<'_>, id: Option<&str>) -> Response<Reply
     response
 }
 
-/// The same for those who do not speak JSON-RPC: problem details (RFC 9457).
-pub(super) fn details(problem: &Problem<'_>) -> Response<Reply> {
-    let mut response = Response::new(Reply::new(details_json(problem).to_string()));
-    *response.status_mut() = plain_status(problem);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    finish(&mut response, problem);
-    response
-}
-
-/// Problem details, wherever they go.
-pub(super) fn details_json(problem: &Problem<'_>) -> serde_json::Value {
-    let status = plain_status(problem);
-    let title = status.canonical_reason().unwrap_or_default();
-    serde_json::json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": problem.to_string() })
-}
-
-/// JSON-RPC has errors in answers with status 200; here the status says it all.
-fn plain_status(problem: &Problem<'_>) -> StatusCode {
-    match problem {
-        Problem::Call(CallError::Params(_)) => StatusCode::BAD_REQUEST,
-        Problem::Call(CallError::NoTarget { .. } | CallError::NoResource { .. }) => StatusCode::NOT_FOUND,
-        Problem::Call(CallError::Rounds(_) | CallError::Handler(_) | CallError::MissingCapability(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-        problem => status(problem).0,
-    }
-}
-
 /// Headers that go with a status.
 fn finish(response: &mut Response<Reply>, problem: &Problem<'_>) {
     let status = response.status();
     let headers = response.headers_mut();
     match status {
         StatusCode::METHOD_NOT_ALLOWED => {
-            let verb = if let Problem::PlainMethod(verb) = problem { verb.as_str() } else { "POST" };
-            headers.extend(HeaderValue::from_str(verb).ok().map(|verb| (header::ALLOW, verb)));
+            let methods = if let Problem::PlainMethod(methods) = problem { methods } else { "POST" };
+            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         StatusCode::UPGRADE_REQUIRED => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -260,7 +245,7 @@ pub(super) fn legacy_error(id: &str, error: &LegacyError) -> Vec<u8> {
 }
 
 /// A JSON body with status 200.
-pub(super) fn json(body: Vec<u8>) -> Response<Reply> {
+pub(super) fn json(body: impl Into<Bytes>) -> Response<Reply> {
     let mut response = Response::new(Reply::new(body));
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response

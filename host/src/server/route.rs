@@ -4,7 +4,8 @@ use super::body::Reply;
 use super::connection::Drain;
 use super::deadlines::InFlight;
 use super::events::{self, Reading, Until};
-use super::plain::{self, Plain};
+use super::plain::compress::{Wanted, compressed};
+use super::plain::{self, Plain, openapi};
 use super::respond::{self, Problem};
 use super::{cors, http_sse, post};
 use crate::auth::Principal;
@@ -32,6 +33,7 @@ pub struct App {
     limits: Arc<Limits>,
     principal: Arc<Principal>,
     http_sse: bool,
+    openapi: openapi::Kept,
 }
 
 impl App {
@@ -39,7 +41,7 @@ impl App {
     #[must_use]
     pub fn new(guard: Guard, dispatch: Arc<Dispatch>, limits: Arc<Limits>, http_sse: bool) -> Self {
         let legacy = Legacy::new(Arc::clone(&dispatch));
-        Self { guard, dispatch, legacy, limits, principal: Principal::local(), http_sse }
+        Self { guard, dispatch, legacy, limits, principal: Principal::local(), http_sse, openapi: openapi::Kept::default() }
     }
 
     /// The limits in force.
@@ -54,6 +56,10 @@ impl App {
 
     pub(super) fn shared_dispatch(&self) -> Arc<Dispatch> {
         Arc::clone(&self.dispatch)
+    }
+
+    pub(super) fn openapi(&self) -> &openapi::Kept {
+        &self.openapi
     }
 
     pub(super) fn legacy(&self) -> &Legacy {
@@ -79,8 +85,12 @@ impl App {
             Err(problem) if is_plain => respond::details(&problem),
             Err(problem) => respond::problem(&problem, None),
             Ok(Target::Plain(plain)) => plain::answer(self, plain, head, body, drain).await,
-            Ok(Target::Options) => cors::preflight(&head.headers),
-            Ok(Target::Post) => post::answer(self, head.headers, body, drain).await,
+            Ok(Target::Options) => cors::preflight(&head.headers, Plain::find(head.uri.path()).map(|(plain, _)| plain.methods())),
+            Ok(Target::Post) => {
+                let wanted = Wanted::of(head.headers.get(header::ACCEPT_ENCODING));
+                let limits = Arc::clone(&self.limits);
+                compressed(post::answer(self, head.headers, body, drain).await, wanted, &limits).await
+            }
             Ok(Target::Stream) => {
                 Self::stream(&self, &head.headers, (*drain).clone()).unwrap_or_else(|problem| respond::problem(&problem, None))
             }
@@ -146,7 +156,9 @@ impl App {
             return Ok(Target::Options);
         }
         if let Some((plain, verb)) = plain {
-            return if *method == verb { Ok(Target::Plain(plain)) } else { Err(Problem::PlainMethod(verb)) };
+            // Who may get a document may ask for its head; of a stream there is no head without the rest.
+            let answers = *method == verb || (*method == Method::HEAD && plain == Plain::OpenApi);
+            return if answers { Ok(Target::Plain(plain)) } else { Err(Problem::PlainMethod(plain.methods())) };
         }
         if path != MCP_PATH {
             return match (path, method) {

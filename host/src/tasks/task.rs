@@ -1,10 +1,10 @@
 //! One task: what is known of it, what may become of it, and how clients see it.
 
+use crate::clock::rfc3339;
 use crate::ids::{PluginName, TenantId};
 use crate::limits::Limits;
 use crate::mcp::write;
 use base64::Engine as _;
-use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,12 +267,6 @@ impl Change {
         self.status_message = Some(message.into());
         self
     }
-}
-
-/// Always with milliseconds, so that times compare as text.
-fn rfc3339(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    format!("{:.3}", time.unwrap_or(Timestamp::MAX))
 }
 
 fn to_ms(time: Duration) -> u64 {

@@ -298,6 +298,12 @@ impl Topics {
         Ok(Subscription::new(Parts { topics, tenant: shared, number, filter, joined, queue, has_feed, _counted: counted }, after))
     }
 
+    /// How many subscriptions a tenant has.
+    #[must_use]
+    pub fn subscriptions(&self, tenant: &TenantId) -> usize {
+        lock(&self.tenant(tenant)).subscriptions
+    }
+
     /// What is kept of a topic, oldest first; none when there is no such topic.
     #[must_use]
     pub fn retained(&self, tenant: &TenantId, plugin: &PluginName, topic: &str) -> Option<Vec<Arc<Event>>> {

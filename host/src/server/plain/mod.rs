@@ -5,18 +5,20 @@
 
 mod batch;
 mod calls;
-mod compress;
+pub(super) mod compress;
 mod frames;
 mod hooks;
-mod openapi;
+pub(super) mod openapi;
 mod stream;
 mod subscribe;
 pub(super) mod ws;
 
+use self::compress::Wanted;
 use super::body::Reply;
 use super::connection::Drain;
 use super::respond::{self, Problem};
 use super::route::App;
+use crate::dispatch::PlainKind;
 use http::request::Parts;
 use http::{Method, Response};
 use hyper::body::Incoming;
@@ -62,6 +64,15 @@ impl Plain {
         })
     }
 
+    /// Every method that it answers to, as `Allow` lists them.
+    pub(super) fn methods(self) -> &'static str {
+        match self {
+            Self::Query | Self::Update | Self::Batch | Self::Hook => "POST, OPTIONS",
+            Self::Stream | Self::WebSocket => "GET, OPTIONS",
+            Self::OpenApi => "GET, HEAD, OPTIONS",
+        }
+    }
+
     /// Whether it takes a body of JSON. Browsers can send other types without asking first.
     pub(super) fn takes_json(self) -> bool {
         matches!(self, Self::Query | Self::Update | Self::Batch)
@@ -70,16 +81,18 @@ impl Plain {
 
 /// Answers a request whose head is in order.
 pub(super) async fn answer(app: Arc<App>, plain: Plain, head: Parts, body: Incoming, drain: Drain) -> Response<Reply> {
-    let accept = head.headers.get(http::header::ACCEPT_ENCODING).cloned();
+    let wanted = Wanted::of(head.headers.get(http::header::ACCEPT_ENCODING));
     let answered = match plain {
-        Plain::Query => calls::query(&app, &head, body).await,
-        Plain::Update => calls::update(&app, &head, body).await,
-        Plain::Batch => batch::answer(&app, &head, body).await,
+        // Before anything is carried out.
+        _ if wanted.is_nothing() => Err(Problem::NoCoding),
+        Plain::Query => calls::answer(&app, PlainKind::Query, body).await,
+        Plain::Update => calls::answer(&app, PlainKind::Update, body).await,
+        Plain::Batch => batch::answer(&app, body).await,
         Plain::Stream => stream::answer(&app, &head, (*drain).clone()),
         Plain::WebSocket => ws::upgrade(&head),
         Plain::Hook => hooks::answer(&app, &head, body).await,
         Plain::OpenApi => openapi::answer(&app, &head).await,
     };
     let response = answered.unwrap_or_else(|problem: Problem<'static>| respond::details(&problem));
-    compress::compressed(response, accept.as_ref(), app.limits())
+    compress::compressed(response, wanted, app.limits()).await
 }

@@ -16,7 +16,7 @@ async function inPage(base, relay) {
         look();
     });
     const edit = async (text, line) => {
-        const body = JSON.stringify({ target: 'herald_edit', data: { text, line } });
+        const body = JSON.stringify({ target: 'edit', data: { text, line } });
         const answer = await fetch(`${base}/mcp/update`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
         if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     };
@@ -61,12 +61,12 @@ async function inPage(base, relay) {
     send({ type: 'subscribe', id: 'again', topic: 'herald/edits', filters: { line: 3 }, after: Number(events[0].id) });
     await of('subscribed', 'seven');
     const replayed = await of('event', 'again');
-    send({ type: 'update', id: 'u', target: 'herald_edit', data: { text: 'over the socket', line: 7 } });
+    send({ type: 'update', id: 'u', target: 'edit', data: { text: 'over the socket', line: 7 } });
     const [result] = await of('result', 'u');
     await edit('not for it', 9);
     await edit('for it', 8);
     const live = await of('event', 'seven', 2);
-    send({ type: 'update', id: 'wrong', target: 'herald_edit', data: { line: 'x' } });
+    send({ type: 'update', id: 'wrong', target: 'edit', data: { line: 'x' } });
     const [refused] = await of('error', 'wrong');
     const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
     send({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta } });
@@ -131,5 +131,5 @@ assert.deepEqual(found.replayed.map((message) => message.event.data.text), ['kee
 assert.equal(found.result.status, 'ok');
 assert.deepEqual(found.live.map((message) => message.event.data.text), ['over the socket', 'for it']);
 assert.equal(found.refused, 422);
-assert(found.tools.includes('herald_edit'), found.tools);
+assert(found.tools.includes('edit'), found.tools);
 assert.deepEqual([found.code, found.wasClean], [1000, true]);

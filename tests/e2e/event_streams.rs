@@ -222,7 +222,7 @@ fn what_is_wrong_is_said_before_the_stream_begins() {
     drop(EventStream::open(news.host.address, &accept("*/*")));
     let post = request("/mcp/stream/news/lines", "Content-Length: 0\r\n").replace("GET", "POST");
     let answer = client::raw(news.host.address, post.as_bytes());
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, OPTIONS")));
 }
 
 #[test]

@@ -76,6 +76,7 @@ openapi: host plugins guests  ## Install schemathesis and check the host against
 bench: host plugins guests  ## Print the benchmark as ratios from one run
 	$(CARGO) bench --bench runtime
 	$(CARGO) bench --bench capabilities
+	$(CARGO) bench --bench fanout
 	$(CARGO) bench --bench mcp -- --guest-bare $(CURDIR)/$(GUEST_OUT)/echo-bare.wasm --guest-sdk $(CURDIR)/$(GUEST_OUT)/echo.wasm
 
 .PHONY: deny

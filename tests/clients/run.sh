@@ -65,6 +65,7 @@ client "claude-code    http" "$here/claude-code.sh" "$url"
 client "claude-code    stdio" "$here/claude-code.sh" "${stdio[@]}"
 if command -v chromium-headless-shell >/dev/null; then
     client "browser        http" node "$installed/browser.mjs" "$page" "$url"
+    check "browser        events, EventSource and WebSocket" "$here/streams.sh"
 else
     echo "skip  browser: chromium-headless-shell is not installed"
 fi

@@ -222,7 +222,7 @@ fn what_is_wrong_is_said_before_the_stream_begins() {
     drop(EventStream::open(news.host.address, &accept("*/*")));
     let post = request("/mcp/stream/news/lines", "Content-Length: 0\r\n").replace("GET", "POST");
     let answer = client::raw(news.host.address, post.as_bytes());
-    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET")));
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, OPTIONS")));
 }
 
 #[test]
@@ -369,12 +369,13 @@ fn a_stream_of_http2_that_nobody_reads_is_dropped() {
         assert!(answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap().starts_with(b"retry: 1000\n"));
         // The connection is read, but not this stream: its window fills.
         let filler = "x".repeat(8 << 10);
-        for n in 0..5_000 {
-            news.publish("lines", json!({ "n": n, "filler": filler }));
+        let began = Instant::now();
+        while news.subscriptions() > 0 {
+            news.publish("lines", json!({ "filler": filler }));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            assert!(began.elapsed() < Duration::from_secs(60), "the connection is still there");
         }
-        let ended = tokio::time::timeout(Duration::from_secs(60), connection).await;
-        assert!(ended.is_ok(), "the connection is still there");
+        assert!(tokio::time::timeout(Duration::from_secs(60), connection).await.is_ok(), "the connection is still there");
         drop(answer);
     });
-    news.wait_for_subscriptions(0);
 }

@@ -130,6 +130,29 @@ fn mcp_with_a_handshake() {
 }
 
 #[test]
+fn calls_of_the_plain_interface() {
+    let host = host();
+    let mut socket = Socket::open(host.address);
+    let answer = socket.ask(json!({"type": "query", "id": "q", "query": "echo-bare_echo", "parameters": {"text": "plain"}}));
+    assert_eq!((&answer["type"], &answer["id"], &answer["status"]), (&json!("result"), &json!("q"), &json!("ok")), "{answer}");
+    assert_eq!(answer["content"][0]["text"], "plain");
+    for (frame, status) in [
+        (json!({"type": "query", "id": "q", "query": "nobody_knows"}), 404),
+        (json!({"type": "update", "id": "q", "target": "echo-bare_echo", "data": {"text": "x"}}), 404),
+        (json!({"type": "query", "id": "q", "query": "echo-bare_echo", "parameters": {"text": 7}}), 422),
+        (json!({"type": "query", "id": "q", "target": "echo-bare_echo"}), 400),
+        (json!({"type": "query", "id": "q", "query": "echo-bare_echo", "more": 1}), 400),
+    ] {
+        let answer = socket.ask(frame.clone());
+        assert_eq!(
+            (&answer["type"], &answer["id"], answer["problem"]["status"].as_i64()),
+            (&json!("error"), &json!("q"), Some(status)),
+            "{frame}"
+        );
+    }
+}
+
+#[test]
 fn events_come_under_the_ids_of_their_subscriptions() {
     let news = News::start(Plugins::new());
     let mut socket = Socket::open(news.host.address);
@@ -171,7 +194,7 @@ fn what_cannot_be_understood_is_answered_and_the_socket_stays() {
         ("{", 400, None, ""),
         ("7", 400, None, "JSON object"),
         ("{}", 400, None, "`jsonrpc`"),
-        (r#"{"type":"dance","id":"a"}"#, 400, Some("a"), "subscribe or unsubscribe"),
+        (r#"{"type":"dance","id":"a"}"#, 400, Some("a"), "subscribe, unsubscribe, query or update"),
         (r#"{"type":"subscribe","topic":"news/lines"}"#, 400, None, "`id` has to be a text"),
         (r#"{"type":"subscribe","id":7,"topic":"news/lines"}"#, 400, None, "`id` has to be a text"),
         (r#"{"type":"subscribe","id":"a"}"#, 400, Some("a"), "missing field `topic`"),

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -118,16 +119,24 @@ impl Conversation {
     }
 }
 
-/// Takes one message. Its request runs right here as far as it goes without waiting; the rest of it runs beside the messages to come, and
-/// keeps the slot as long.
+/// Takes one message of MCP.
 pub(super) async fn take(message: &[u8], conversation: &Rc<Conversation>, slot: Option<OwnedSemaphorePermit>) {
-    let mut answer = Box::pin(answer(message.to_vec(), Rc::clone(conversation)));
+    let answer = Box::pin(answer(message.to_vec(), Rc::clone(conversation)));
+    run(answer, Some(message), conversation, slot).await;
+}
+
+/// What answers a message, or does not.
+type Answer = Pin<Box<dyn Future<Output = Option<Vec<u8>>>>>;
+
+/// Runs what answers a message right here as far as it goes without waiting; the rest of it runs beside the messages to come, and keeps the
+/// slot as long. The client can cancel the request that is in `message`.
+pub(super) async fn run(mut answer: Answer, message: Option<&[u8]>, conversation: &Rc<Conversation>, slot: Option<OwnedSemaphorePermit>) {
     let first = poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await;
     match first {
         Poll::Ready(Some(message)) => conversation.out.answer(&message),
         Poll::Ready(None) => {}
         Poll::Pending => {
-            let (id, owner) = (request_id(message), Rc::clone(conversation));
+            let (id, owner) = (message.and_then(request_id), Rc::clone(conversation));
             let key = id.clone();
             let mut tasks = conversation.tasks.borrow_mut();
             while tasks.try_join_next().is_some() {}

@@ -22,7 +22,7 @@ pub(super) struct Tenant {
     pub(super) last_id: u64,
     last_number: u64,
     pub(super) plugins: HashMap<PluginName, Plugin>,
-    subscriptions: usize,
+    pub(super) subscriptions: usize,
     by_subject: HashMap<String, usize>,
 }
 

@@ -4,6 +4,7 @@
 use super::super::respond::{self, Problem};
 use super::super::route::App;
 use super::subscribe::{Asked, HOST_STOPS, notice};
+use crate::dispatch::PlainKind;
 use crate::limits::Limits;
 use crate::mcp::bounds;
 use crate::topics::{Delivery, Subscription};
@@ -23,6 +24,8 @@ pub(super) enum Frame {
     Mcp,
     /// It wants events.
     Subscribe(Subscribe),
+    /// A call: its kind, its id, and the members that it would have over plain HTTP.
+    Call(PlainKind, String, String),
     /// It does not want those any more that it wanted under this id.
     Unsubscribe(String),
 }
@@ -65,6 +68,35 @@ struct UnsubscribeFrame {
     _id: IgnoredAny,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallFrame<'a> {
+    #[serde(rename = "type")]
+    _kind: IgnoredAny,
+    #[serde(rename = "id")]
+    _id: IgnoredAny,
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    target: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    validation: Option<&'a RawValue>,
+}
+
+impl CallFrame<'_> {
+    /// The call as plain HTTP has it.
+    fn members(&self) -> String {
+        let Self { query, parameters, target, data, validation, .. } = self;
+        let members = [("query", query), ("parameters", parameters), ("target", target), ("data", data), ("validation", validation)];
+        let given: Vec<_> = members.iter().filter_map(|(name, raw)| raw.map(|raw| format!(r#""{name}":{raw}"#))).collect();
+        format!("{{{}}}", given.join(","))
+    }
+}
+
 /// What is wrong with a message, and its id where it could be read.
 type Refused = (Option<String>, Problem<'static>);
 
@@ -90,12 +122,18 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Frame, Refused> {
             let asked = asked(&frame, limits).map_err(|problem| (Some(id.clone()), problem))?;
             Ok(Frame::Subscribe(Subscribe { id, asked }))
         }
+        Some(of_type @ ("query" | "update")) => {
+            let id = id.clone().ok_or_else(needs_id)?;
+            let frame: CallFrame<'_> = serde_json::from_str(text).map_err(|error| refused(format!("{of_type}: {error}")))?;
+            let kind = if of_type == "query" { PlainKind::Query } else { PlainKind::Update };
+            Ok(Frame::Call(kind, id, frame.members()))
+        }
         Some("unsubscribe") => {
             let id = id.clone().ok_or_else(needs_id)?;
             let _: UnsubscribeFrame = serde_json::from_str(text).map_err(|error| refused(format!("unsubscribe: {error}")))?;
             Ok(Frame::Unsubscribe(id))
         }
-        _ => Err(refused("a message has `jsonrpc` (MCP), or the `type` subscribe or unsubscribe".to_owned())),
+        _ => Err(refused("a message has `jsonrpc` (MCP), or the `type` subscribe, unsubscribe, query or update".to_owned())),
     }
 }
 
@@ -113,9 +151,22 @@ fn asked(frame: &SubscribeFrame<'_>, limits: &Limits) -> Result<Asked, Problem<'
 
 /// The answer to what could not be done.
 pub(super) fn error(id: Option<&str>, problem: &Problem<'_>) -> String {
-    let id = id.map(|id| format!(r#""id":{},"#, Value::from(id))).unwrap_or_default();
     let problem = respond::details_text(problem);
-    format!(r#"{{"type":"error",{id}"problem":{}}}"#, String::from_utf8_lossy(&problem))
+    let id = id.map(|id| format!(r#""id":{},"#, Value::from(id))).unwrap_or_default();
+    one_line(&format!(r#"{{"type":"error",{id}"problem":{}}}"#, String::from_utf8_lossy(&problem)))
+}
+
+/// The answer to a call: the members of what plain HTTP answers, with those of every message before them.
+pub(super) fn result(id: &str, answer: &[u8]) -> String {
+    let answer = String::from_utf8_lossy(answer);
+    let members = answer.trim_start().strip_prefix('{').unwrap_or("}");
+    let comma = if members.trim_start().starts_with('}') { "" } else { "," };
+    one_line(&format!(r#"{{"type":"result","id":{}{comma}{members}"#, Value::from(id)))
+}
+
+/// Line breaks may stand between the parts of a guest's JSON; messages that wait are told apart by them.
+fn one_line(json: &str) -> String {
+    json.replace(['\n', '\r'], " ")
 }
 
 /// The subscriptions of one WebSocket, and what of them was gathered to be written.

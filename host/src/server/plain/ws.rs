@@ -9,7 +9,7 @@ use super::super::conversation::{self, Conversation};
 use super::super::respond::{self, Problem};
 use super::super::route::App;
 use super::frames::{self, Frame, Subscriptions};
-use crate::dispatch::CallError;
+use crate::dispatch::{CallError, PlainCall, PlainKind};
 use crate::limits::Limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -206,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     Err(problem) => self.refuse(Some(&id), &problem),
                 }
             }
+            Frame::Call(kind, id, members) => self.call(kind, id, members).await,
             Frame::Unsubscribe(id) => match self.subscriptions.remove(&id) {
                 Ok(answer) => self.conversation.out.answer(answer.as_bytes()),
                 Err(problem) => self.refuse(Some(&id), &problem),
@@ -225,6 +226,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
         }
         conversation::take(text.as_bytes(), &self.conversation, slot).await;
+    }
+
+    /// A call of the plain interface.
+    async fn call(&self, kind: PlainKind, id: String, members: String) {
+        let Some(slot) = self.slot() else { return self.refuse(Some(&id), &Problem::Call(CallError::TenantBusy)) };
+        let app = Arc::clone(&self.app);
+        let answer = async move {
+            let answered = match PlainCall::parse(&members, Some(kind)) {
+                Ok(call) => app.dispatch().plain(app.principal(), &call).await,
+                Err(error) => Err(error),
+            };
+            Some(match answered {
+                Ok(answer) => frames::result(&id, &answer).into_bytes(),
+                Err(error) => frames::error(Some(&id), &Problem::Plain(error)).into_bytes(),
+            })
+        };
+        conversation::run(Box::pin(answer), None, &self.conversation, Some(slot)).await;
     }
 
     /// A place for one more request.

@@ -44,7 +44,9 @@ pub(super) fn kind(problem: &Problem<'_>) -> Kind {
         Problem::UriTooLong => of(S::URI_TOO_LONG, "uri-too-long", "The target is too long"),
         Problem::TransferEncoding => of(S::BAD_REQUEST, "transfer-encoding", "The transfer encoding is not understood"),
         Problem::MediaType => of(S::UNSUPPORTED_MEDIA_TYPE, "media-type", "The body has another type"),
-        Problem::NotAcceptable => of(S::NOT_ACCEPTABLE, "not-acceptable", "The client takes no form that there is"),
+        Problem::NotAcceptable | Problem::NoEventStream => {
+            of(S::NOT_ACCEPTABLE, "not-acceptable", "The client takes no form that there is")
+        }
         Problem::NoCoding => of(S::NOT_ACCEPTABLE, "no-coding", "The client takes no coding that there is"),
         Problem::NoEventStream => of(S::NOT_ACCEPTABLE, "no-event-stream", "The client takes no event stream"),
         Problem::NoWebSocket(_) => of(S::BAD_REQUEST, "websocket", "The handshake is not one"),
@@ -58,6 +60,9 @@ pub(super) fn kind(problem: &Problem<'_>) -> Kind {
         Problem::Filter(_) => of(S::BAD_REQUEST, "filter", "The filter is not one"),
         Problem::Subscribe(SubscribeError::Name(_)) => of(S::BAD_REQUEST, "topic-name", "This is no name of a topic"),
         Problem::Subscribe(SubscribeError::UnknownTopic(_)) => of(S::NOT_FOUND, "unknown-topic", "There is no such topic"),
+        Problem::NoSubscription(_) => of(S::NOT_FOUND, "unknown-subscription", "There is no such subscription"),
+        Problem::NoWebSocket(_) => of(S::BAD_REQUEST, "handshake", "This is not the handshake of a WebSocket"),
+        Problem::UpgradeRequired => of(S::UPGRADE_REQUIRED, "upgrade-required", "This is for WebSockets"),
         Problem::Subscribe(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         Problem::Plain(error) => plain_kind(error),
         Problem::Hook(error) => hook_kind(error),
@@ -114,6 +119,7 @@ fn call_kind(error: &CallError) -> Kind {
         }
         CallError::MissingCapability(_) | CallError::Rounds(_) => plain_kind(&PlainError::NeedsClient),
         CallError::Handler(_) => of(S::UNPROCESSABLE_ENTITY, "failed", "The operation failed"),
+        CallError::Subscriptions(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         CallError::TenantBusy => of(S::TOO_MANY_REQUESTS, "busy", "Too many calls are running"),
         CallError::Subscriptions(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         CallError::HostBusy => of(S::SERVICE_UNAVAILABLE, "host-busy", "The host is busy"),

@@ -32,33 +32,8 @@ const HIDDEN: [&str; 7] = ["script", "style", "noscript", "template", "svg", "if
 
 /// Elements that begin a line of their own.
 const BLOCKS: [&str; 27] = [
-    "p",
-    "div",
-    "br",
-    "li",
-    "ul",
-    "ol",
-    "tr",
-    "table",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "section",
-    "article",
-    "header",
-    "footer",
-    "nav",
-    "main",
-    "blockquote",
-    "pre",
-    "hr",
-    "dt",
-    "dd",
-    "figure",
-    "title",
+    "p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article", "header", "footer", "nav",
+    "main", "blockquote", "pre", "hr", "dt", "dd", "figure", "title",
 ];
 
 /// Text that is no HTML.

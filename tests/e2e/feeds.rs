@@ -190,6 +190,25 @@ fn each_next_has_a_budget_of_its_own() {
 }
 
 #[test]
+fn every_limit_of_a_call_is_one_of_a_feed() {
+    let (wall, wait) = (Duration::from_millis(500), Duration::from_millis(100));
+    let host = feeder().limits(|limits| (limits.wall_time_max, limits.feed_next_time_max) = (wall, wait)).start();
+    for topic in ["stuck", "floods", "grows"] {
+        let subscription = subscribe(&host, topic, json!({}));
+        let mut events = 0;
+        let delay_ms = loop {
+            match next(&subscription) {
+                Some(Delivery::Event(_)) => events += 1,
+                Some(Delivery::Notice(Notice::Restarting { delay_ms, .. })) => break delay_ms,
+                other => panic!("{other:?}"),
+            }
+        };
+        // Memory counts from its beginning: 64 MiB hold no more than seven times 8.
+        assert_eq!((delay_ms, events), (250, if topic == "grows" { 7 } else { 0 }), "{topic}");
+    }
+}
+
+#[test]
 fn a_feed_that_traps_ten_times_in_a_row_is_restarted_and_nobody_else_notices() {
     let delay = Duration::from_millis(200);
     let plugins = feeder().guest("echo").limits(|limits| (limits.feed_restart_delay, limits.feed_restart_delay_max) = (delay, delay));

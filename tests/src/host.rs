@@ -307,7 +307,7 @@ fn serve(config: &Config, stopped: watch::Receiver<bool>, started: &mpsc::Sender
             while let Some(done) = reloads.recv().await {
                 host.load(config, move |reports| drop(done.send(reports.to_vec())));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             served = server::serve(listener, app, stopped) => served.expect("the server"),

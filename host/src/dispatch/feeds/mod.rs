@@ -129,7 +129,7 @@ impl<S: Source> FeedRunner for Feeds<S> {
                 before.abort();
                 let _ = before.await;
             }
-            run.to_the_end().await;
+            run.while_wanted().await;
         });
         if let Some(running) = shared.running().get_mut(&key).filter(|running| running.number == number) {
             running.task = Some(task);
@@ -173,7 +173,7 @@ struct Run<S> {
 }
 
 impl<S: Source> Run<S> {
-    async fn to_the_end(mut self) {
+    async fn while_wanted(mut self) {
         let Some(topics) = self.shared.topics.upgrade() else { return };
         let topic: Arc<str> = format!("{}/{}", self.key.plugin, self.key.topic).into();
         let mut swaps = self.shared.source.swaps();

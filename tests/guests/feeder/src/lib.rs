@@ -22,14 +22,14 @@ wit_bindgen::generate!({
 use cofferdam::mcp::types::{Content, Context, Event, Failure, Outcome, Reply, TextContent};
 use cofferdam::mcp::{host, keyvalue};
 use exports::cofferdam::mcp::catalog::{self, Catalog, Operation, Overflow, TaskSupport, Topic};
-use exports::cofferdam::mcp::subscribe::{self, Feed, GuestFeed};
 use exports::cofferdam::mcp::query;
-use std::cell::Cell;
+use exports::cofferdam::mcp::subscribe::{self, Feed, GuestFeed};
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::Duration;
 
 /// The topics, each named after what its feed does.
-const TOPICS: [&str; 10] = ["ticks", "endless", "traps", "flaky", "slow", "spins", "ends", "wrong", "idle", "refuses"];
+const TOPICS: [&str; 12] = ["ticks", "endless", "traps", "flaky", "slow", "stuck", "spins", "grows", "floods", "ends", "wrong", "refuses"];
 /// As many as the host takes at once.
 const BATCH: u32 = 256;
 
@@ -111,6 +111,7 @@ struct Source {
     topic: String,
     filters: String,
     asked: Cell<u32>,
+    kept: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Drop for Source {
@@ -140,7 +141,7 @@ impl subscribe::Guest for Feeder {
             "flaky" if opened <= number(&filters, "times").unwrap_or(1.0) => trap(),
             "refuses" if filters.contains("later") => Err(Failure::Unavailable("not yet".to_owned())),
             "refuses" => Err(Failure::Invalid("there is nothing to hear of".to_owned())),
-            _ => Ok(Feed::new(Source { topic, filters, asked: Cell::new(0) })),
+            _ => Ok(Feed::new(Source { topic, filters, asked: Cell::new(0), kept: RefCell::default() })),
         }
     }
 }
@@ -163,7 +164,14 @@ impl GuestFeed for Source {
             }
             "ends" if n > 3 => Ok(None),
             "wrong" => Ok(Some(vec![Event { data: "{\"m\":1}".to_owned(), ..self.event(n) }])),
-            "idle" => Ok(Some(Vec::new())),
+            "stuck" => loop {
+                std::thread::sleep(Duration::from_secs(3600));
+            },
+            "grows" => {
+                self.kept.borrow_mut().push(vec![1; 8 << 20]);
+                one()
+            }
+            "floods" => Ok(Some(vec![Event { data: format!("{{\"a\":\"{}\"}}", "x".repeat(10 << 20)), ..self.event(n) }])),
             _ => {
                 std::thread::sleep(Duration::from_millis(10));
                 one()

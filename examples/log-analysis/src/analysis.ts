@@ -22,12 +22,14 @@ export interface Burst {
     from: string;
     to: string;
     lines: number;
-    /** The line that made it a burst. */
+    /** Its first line. */
     event: TopicEvent;
 }
 
 /** Of sources and severities that are seen at the same time no more are kept. */
 const KINDS_MAX = 1_000;
+/** The source of those beyond that. */
+const OTHERS = '(others)';
 /** Of bursts only the last ones are kept. */
 const BURSTS_MAX = 100;
 
@@ -36,6 +38,8 @@ interface Kind {
     source: string;
     severity: string;
     steps: Map<number, number>;
+    /** The newest step, and the first line in it. */
+    newest: { at: number; event: TopicEvent };
     /** The last burst, and the last step that belongs to it. */
     burst: Burst | undefined;
     burstAt: number;
@@ -64,10 +68,11 @@ export class Analysis {
             this.#now = at;
             this.#forget();
         }
-        const kind = this.#kind(event.source ?? '-', event.severity ?? '-');
+        const kind = this.#kind(event, at);
         const count = (kind.steps.get(at) ?? 0) + 1;
         kind.steps.set(at, count);
-        return this.#burst(kind, at, count, event);
+        if (at > kind.newest.at) kind.newest = { at, event };
+        return this.#burst(kind, at, count, kind.newest.at === at ? kind.newest.event : event);
     }
 
     /** Lines per minute by severity within source, over the window or as much of it as there was. */
@@ -114,13 +119,16 @@ export class Analysis {
         return lines / before;
     }
 
-    #kind(source: string, severity: string): Kind {
-        // With too many of them, what is rare goes together.
+    #kind(event: TopicEvent, at: number): Kind {
+        const { source = '-', severity = '-' } = event;
         const known = this.#kinds.get(`${source} ${severity}`);
         if (known) return known;
-        if (this.#kinds.size >= KINDS_MAX) source = '(others)';
-        const key = `${source} ${severity}`;
-        const kind = this.#kinds.get(key) ?? { source, severity, steps: new Map(), burst: undefined, burstAt: -Infinity };
+        // With too many of them, what is new goes together; first by source, then altogether.
+        const name = this.#kinds.size < KINDS_MAX ? source : OTHERS;
+        const level = this.#kinds.size < 2 * KINDS_MAX ? severity : OTHERS;
+        const key = `${name} ${level}`;
+        const fresh = { source: name, severity: level, steps: new Map(), newest: { at, event }, burst: undefined, burstAt: -Infinity };
+        const kind = this.#kinds.get(key) ?? fresh;
         this.#kinds.set(key, kind);
         return kind;
     }

@@ -64,6 +64,8 @@ test('sources without end do not fill the memory', () => {
     const rates = analysis.rates();
     assert.equal(rates.length, 1_001);
     assert.deepEqual(rates[0], { source: '(others)', severity: 'info', lines: 4_000, perMinute: 48_000 });
+    for (let at = 0; at < 5_000; at++) analysis.add(line(0, `severity-${at}`, `source-${at}`));
+    assert.equal(analysis.rates().length, 2_001);
 });
 
 test('a report shows rates, bursts and what is around them, and no control characters', () => {

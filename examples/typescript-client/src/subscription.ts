@@ -52,6 +52,7 @@ export async function* kept(source: Source, how: Keeping): AsyncGenerator<TopicE
     let after = how.after;
     let failures = 0;
     let opened = false;
+    let gone = 0;
     how.onStatus('connecting');
     try {
         while (!signal.aborted) {
@@ -65,6 +66,7 @@ export async function* kept(source: Source, how: Keeping): AsyncGenerator<TopicE
                             // Without the id of an event nobody can say where to go on.
                             if (opened && after === undefined) how.onError(lagged(0));
                             opened = true;
+                            gone = 0;
                             break;
                         case 'event':
                             failures = 0;
@@ -94,7 +96,9 @@ export async function* kept(source: Source, how: Keeping): AsyncGenerator<TopicE
                 failures++;
                 // Where there was a host once, there will be one again.
                 const attemptsMax = opened ? Infinity : options.attemptsMax;
-                if (failures >= attemptsMax || !worthAnother(error, true, options)) throw error;
+                // A host that is just being started does not know its topics yet.
+                const starting = opened && error instanceof CofferdamError && error.status === 404 && ++gone < options.attemptsMax;
+                if (!starting && (failures >= attemptsMax || !worthAnother(error, true, options))) throw error;
                 if (failures === 1) how.onError(error);
                 how.onStatus('reconnecting', error.message);
                 await clock.sleep(backoffMs(failures, error.retryAfterMs, options), signal).catch(() => {});

@@ -99,6 +99,13 @@ test('a host that stops is waited for', async () => {
     assert.equal(requests[1]?.headers['last-event-id'], '1');
 });
 
+test('a topic that is gone may come back, but not for ever', async () => {
+    const none: Answer = (outgoing) => outgoing.writeHead(404).end();
+    const { ids, failure } = await check([thenEnds(event(1)), none, none, none, thenEnds(event(2)), none, none, none, none], 3);
+    assert.deepEqual(ids, [1, 2]);
+    assert.equal((failure as CofferdamError).status, 404);
+});
+
 test('what may be missing from before the first event is told', async () => {
     const { ids, codes } = await check([thenEnds(': hello\n\n'), writes(event(2))], 1);
     assert.deepEqual(ids, [2]);

@@ -5,9 +5,10 @@ import { startHost, until, type Host } from '../../../tests/examples/host.mts';
 import { CofferdamClient, type CofferdamError, type SubscribeOptions, type TopicEvent } from '../src/index.ts';
 import { gateway, take } from './standins.ts';
 
+const PLUGINS = { plugins: { rooms: undefined }, settings: '[keyvalue]\nstore = "memory"\n' };
 let host: Host;
 before(async () => {
-    host = await startHost({ plugins: { rooms: undefined } });
+    host = await startHost(PLUGINS);
 });
 after(() => host.stop());
 
@@ -24,7 +25,8 @@ async function room(transport: (typeof TRANSPORTS)[number]) {
     const [statuses, errors]: [string[], CofferdamError[]] = [[], []];
     reader.on('connection-status', ({ status }) => statuses.push(status));
     reader.on('error', (error) => errors.push(error));
-    const move = (line: number) => writer.update('rooms_cursor_move', { session: id, user: 'ada', file: 'a.rs', line, column: 1 });
+    await writer.update('rooms_join', { id, user: 'ada' });
+    const move = (position: number) => writer.update('rooms_cursor_move', { id, user: 'ada', position, revision: 0 });
     const subscribe = (options: SubscribeOptions = {}) => {
         const events = reader.subscribe(topic, options);
         // Nothing is asked of the host before the first event is.
@@ -41,7 +43,7 @@ async function room(transport: (typeof TRANSPORTS)[number]) {
     return { topic, id, gateway: before, reader, writer, statuses, errors, move, subscribe, connected, [Symbol.asyncDispose]: end };
 }
 
-const line = ({ data }: TopicEvent) => (data as { line: number }).line;
+const position = ({ data }: TopicEvent) => (data as { position: number }).position;
 
 for (const transport of TRANSPORTS) {
     test(`an update reaches subscribers (${transport})`, async () => {
@@ -51,11 +53,11 @@ for (const transport of TRANSPORTS) {
         await here.move(1);
         const event = await first();
         assert.equal(event.topic, here.topic);
-        assert.equal(line(event), 1);
+        assert.equal(position(event), 1);
         assert(Math.abs(Date.parse(event.time) - Date.now()) < 60_000);
         await here.move(2);
         const second = await next();
-        assert.equal(line(second), 2);
+        assert.equal(position(second), 2);
         assert(second.id > event.id);
     });
 
@@ -70,19 +72,19 @@ for (const transport of TRANSPORTS) {
             here.gateway.cut();
             await here.move(at);
             here.gateway.down = false;
-            assert.equal(line(await next()), at);
+            assert.equal(position(await next()), at);
             await here.move(at + 1);
-            assert.equal(line(await next()), at + 1);
+            assert.equal(position(await next()), at + 1);
         }
         assert.deepEqual(new Set(here.errors.map(({ code }) => code)), new Set(['unreachable']));
     });
 
     test(`filters are the host's work (${transport})`, async () => {
         await using here = await room(transport);
-        const { first, next } = here.subscribe({ filters: { line: [2, 4] } });
+        const { first, next } = here.subscribe({ filters: { event_types: ['cursor_move'], position: [2, 4] } });
         await here.connected(1);
         for (const at of [1, 2, 3, 4]) await here.move(at);
-        assert.deepEqual([line(await first()), line(await next())], [2, 4]);
+        assert.deepEqual([position(await first()), position(await next())], [2, 4]);
         const bad = here.reader.subscribe(here.topic, { filters: { pattern: '(' } }).next();
         await assert.rejects(bad, (error: CofferdamError) => error.code === 'refused' && error.status === 400 && /pattern/.test(error.message));
         const unknown = here.reader.subscribe('rooms/nothing').next();
@@ -97,5 +99,43 @@ for (const transport of TRANSPORTS) {
         const ids = [(await first()).id, (await next()).id, (await next()).id];
         const again = await take(here.reader.subscribe(here.topic, { after: ids[0] ?? 0 }), 2);
         assert.deepEqual(again.map(({ id }) => id), ids.slice(1));
+    });
+
+    test(`a host that is started anew is found again (${transport})`, async () => {
+        const first = await startHost(PLUGINS);
+        let second: Host | undefined;
+        const client = new CofferdamClient({ url: first.url, transport, retry: { baseMs: 100, ceilingMs: 1_000 } });
+        const [statuses, errors]: [string[], string[]] = [[], []];
+        client.on('connection-status', ({ of, status }) => of !== 'calls' && statuses.push(status));
+        client.on('error', ({ message }) => errors.push(message));
+        const move = async (position: number) => {
+            await client.update('rooms_join', { id: 'r', user: 'ada' });
+            await client.update('rooms_cursor_move', { id: 'r', user: 'ada', position, revision: 0 });
+        };
+        const seen = async (events: AsyncGenerator<TopicEvent>, event: Promise<IteratorResult<TopicEvent>>) => {
+            let { value } = await event;
+            while (value.type !== 'cursor_move') ({ value } = await events.next());
+            return position(value);
+        };
+        try {
+            const events = client.subscribe('rooms/collaboration/r');
+            const one = events.next();
+            await until(() => statuses.includes('connected'));
+            await move(1);
+            assert.equal(await seen(events, one), 1);
+
+            const two = events.next();
+            await first.stop('SIGTERM');
+            await until(() => statuses.at(-1) === 'reconnecting');
+            assert.equal(errors[0], 'the host stops');
+            second = await startHost({ ...PLUGINS, port: Number(new URL(first.url).port) });
+            await until(() => statuses.at(-1) === 'connected');
+            await move(2);
+            assert.equal(await seen(events, two), 2);
+        } finally {
+            await client.close();
+            await first.stop();
+            await second?.stop();
+        }
     });
 }

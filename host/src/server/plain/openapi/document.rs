@@ -138,6 +138,8 @@ fn fixed_components(limits: &Limits) -> Map<String, Value> {
         if updated {
             answer["properties"]["updated"] = json!({ "const": true });
             answer["required"] = json!(["status", "updated", "timestamp", "result", "content"]);
+        } else {
+            answer["properties"]["stale"] = json!({ "const": true, "description": "An old answer, because the operation failed" });
         }
         answer
     };
@@ -312,6 +314,6 @@ fn hook() -> Value {
         "summary": "Events from others, whose signature is verified as the plugin's manifest says",
         "parameters": [parameter("path", "plugin", true, "The plugin's name"), parameter("path", "topic", true, "The topic's name")],
         "requestBody": { "required": true, "content": { "application/json": { "schema": {} } } },
-        "responses": responses(("202", taken), PROBLEMS.into_iter()),
+        "responses": responses(("202", taken), PROBLEMS.into_iter().chain([("401", "The request is not signed as it has to be")])),
     })
 }

@@ -174,10 +174,11 @@ impl<'d> Table<'d> {
             false => format!("unknown key {}", place(&self.path, key)),
         };
         let shape = self.document.shape;
-        // A section is not meant as a key of another one.
-        let fits = |section: &&Section| section.has(key) && (!field.is_table() || self.document.is_section(&dotted(section.name, key)));
-        let mut elsewhere = shape.sections.iter().filter(|section| section.name != self.section).filter(fits);
         let near = closest(key, keys.iter().copied());
+        // A section that is misspelt is not meant as a key of another one.
+        let misspelt = field.is_table() && near.is_some_and(|near| self.document.is_section(&dotted(self.section, near)));
+        let fits = |section: &&Section| section.has(key) && (!misspelt || self.document.is_section(&dotted(section.name, key)));
+        let mut elsewhere = shape.sections.iter().filter(|section| section.name != self.section).filter(fits);
         let (other, at_its_top) = shape.other;
         let help = match (elsewhere.next().map(|section| section.name), near) {
             _ if self.section.is_empty() && field.is_table() && at_its_top.contains(&key) => format!("it belongs in {other}"),

@@ -169,7 +169,10 @@ fn answer(result: &str, updated: bool) -> Value {
     properties.insert("timestamp".to_owned(), timestamp());
     properties.insert("result".to_owned(), json!({ "$ref": reference(result) }));
     properties.insert("content".to_owned(), json!({ "$ref": reference("Content") }));
-    let required: Vec<&String> = properties.keys().collect();
+    let required: Vec<String> = properties.keys().cloned().collect();
+    if !updated {
+        properties.insert("stale".to_owned(), json!({ "const": true, "description": "An old answer, because the operation failed" }));
+    }
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
@@ -325,6 +328,6 @@ fn hook() -> Value {
         "summary": "Events from others, whose signature is verified as the plugin's manifest says",
         "parameters": [parameter("path", "plugin", true, "The plugin's name"), parameter("path", "topic", true, "The topic's name")],
         "requestBody": { "required": true, "content": { "application/json": { "schema": {} } } },
-        "responses": responses(("202", taken), PROBLEMS.into_iter()),
+        "responses": responses(("202", taken), PROBLEMS.into_iter().chain([("401", "The request is not signed as it has to be")])),
     })
 }

@@ -238,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                 Err(error) => Err(error),
             };
             Some(match answered {
-                Ok(answer) => frames::result(&id, &answer).into_bytes(),
+                Ok(answer) => frames::result(&id, &answer.body).into_bytes(),
                 Err(error) => frames::error(Some(&id), &Problem::Plain(error)).into_bytes(),
             })
         };

@@ -48,10 +48,6 @@ pub(super) fn kind(problem: &Problem<'_>) -> Kind {
             of(S::NOT_ACCEPTABLE, "not-acceptable", "The client takes no form that there is")
         }
         Problem::NoCoding => of(S::NOT_ACCEPTABLE, "no-coding", "The client takes no coding that there is"),
-        Problem::NoEventStream => of(S::NOT_ACCEPTABLE, "no-event-stream", "The client takes no event stream"),
-        Problem::NoWebSocket(_) => of(S::BAD_REQUEST, "websocket", "The handshake is not one"),
-        Problem::UpgradeRequired => of(S::UPGRADE_REQUIRED, "upgrade", "A WebSocket is needed here"),
-        Problem::NoSubscription(_) => of(S::NOT_FOUND, "no-subscription", "There is no such subscription"),
         Problem::TooLarge(_) => of(S::PAYLOAD_TOO_LARGE, "too-large", "The body is too large"),
         Problem::SlowRequest => of(S::REQUEST_TIMEOUT, "slow-request", "The body did not arrive in time"),
         Problem::Incomplete => of(S::BAD_REQUEST, "incomplete", "The body ended early"),
@@ -119,7 +115,6 @@ fn call_kind(error: &CallError) -> Kind {
         }
         CallError::MissingCapability(_) | CallError::Rounds(_) => plain_kind(&PlainError::NeedsClient),
         CallError::Handler(_) => of(S::UNPROCESSABLE_ENTITY, "failed", "The operation failed"),
-        CallError::Subscriptions(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         CallError::TenantBusy => of(S::TOO_MANY_REQUESTS, "busy", "Too many calls are running"),
         CallError::Subscriptions(_) => of(S::TOO_MANY_REQUESTS, "subscriptions", "There are too many subscriptions"),
         CallError::HostBusy => of(S::SERVICE_UNAVAILABLE, "host-busy", "The host is busy"),

@@ -190,7 +190,7 @@ impl Guest {
     /// Finds the handlers. In a component without `catalog`, which is none of ours, they are its plain functions; `sources` is what
     /// documents them.
     pub fn new(linked: Linked, clock: Clock, sources: Sources) -> Result<Self, String> {
-        let pre = &linked.pre;
+        let pre = linked.pre.clone();
         let has = |interface: &str| pre.component().get_export_index(None, interface).is_some();
         let exported = |interface: &str| has(&format!("cofferdam:mcp/{interface}@0.1.0"));
         let mut found = Self {
@@ -205,22 +205,22 @@ impl Guest {
             query_batch: None,
             webhook: None,
             clock,
-            linked: linked.clone(),
+            linked,
         };
         if !exported("catalog") {
-            found.plain = Some(Plain::find(pre.component(), sources, linked.engine.limits())?);
+            found.plain = Some(Plain::find(pre.component(), sources, found.linked.engine.limits())?);
             return Ok(found);
         }
         let misfit = |error: wasmtime::Error| format!("an export does not fit the contract: {error:#}");
-        found.catalog = Some(catalog::GuestIndices::new(pre).map_err(misfit)?);
-        found.query = exported("query").then(|| query::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.update = exported("update").then(|| update::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.prompts = exported("prompts").then(|| prompts::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.resources = exported("resources").then(|| resources::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.completion = exported("completion").then(|| completion::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.subscribe = exported("subscribe").then(|| subscribe::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.query_batch = exported("query-batch").then(|| query_batch::GuestIndices::new(pre)).transpose().map_err(misfit)?;
-        found.webhook = exported("webhook").then(|| webhook::GuestIndices::new(pre)).transpose().map_err(misfit)?;
+        found.catalog = Some(catalog::GuestIndices::new(&pre).map_err(misfit)?);
+        found.query = exported("query").then(|| query::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.update = exported("update").then(|| update::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.prompts = exported("prompts").then(|| prompts::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.resources = exported("resources").then(|| resources::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.completion = exported("completion").then(|| completion::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.subscribe = exported("subscribe").then(|| subscribe::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.query_batch = exported("query-batch").then(|| query_batch::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
+        found.webhook = exported("webhook").then(|| webhook::GuestIndices::new(&pre)).transpose().map_err(misfit)?;
         Ok(found)
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tests::client;
 use tests::host::{Plugins, TestHost, guest};
 use tests::socket::Socket;
@@ -16,7 +17,8 @@ struct Logs {
 impl Logs {
     fn start(files: &[(&str, &str)]) -> Self {
         let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/logs/plugin.toml")).unwrap();
-        let plugins = Plugins::new().with_manifest("logs", &guest("logs"), &manifest).folder("logs", false);
+        let plugins =
+            Plugins::new().with_manifest("logs", &guest("logs"), &manifest).folder("logs", false).secret("logs-alerts", "unused", false);
         let folder = plugins.scratch().join("folders/logs");
         for (name, text) in files {
             std::fs::write(folder.join(name), text).unwrap();
@@ -50,20 +52,16 @@ impl Logs {
     /// Writes lines until the first of them is told.
     fn listen_and_wait(&self, filters: Value, name: &str, line: &str) -> Socket {
         let mut socket = self.listen(filters);
-        let heard = std::sync::atomic::AtomicBool::new(false);
+        let (heard, waits) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                tests::until(
-                    || {
-                        self.append(name, line);
-                        std::thread::sleep(std::time::Duration::from_millis(100));
-                        heard.load(std::sync::atomic::Ordering::Relaxed)
-                    },
-                    || "nothing was told".to_owned(),
-                );
+            scope.spawn(move || {
+                // The feed begins at the end of the files, whenever that is.
+                while waits.recv_timeout(Duration::from_millis(100)).is_err() {
+                    self.append(name, line);
+                }
             });
-            let first = socket.next();
-            heard.store(true, std::sync::atomic::Ordering::Relaxed);
+            let first = socket.receive();
+            heard.send(()).unwrap();
             assert_eq!(first["event"]["data"]["text"], line.trim_end(), "{first}");
         });
         socket
@@ -73,7 +71,7 @@ impl Logs {
 /// The next event whose text is not this one.
 fn next_but(socket: &mut Socket, line: &str) -> Value {
     loop {
-        let message = socket.next();
+        let message = socket.receive();
         let event = &message["event"];
         assert_eq!(event["topic"], "logs/lines", "{message}");
         if event["data"]["text"] != line {

@@ -49,12 +49,12 @@ fn what_happens_in_a_room_is_told_to_those_who_listen() {
     call(&host, "rooms_selection", json!({"id": "r1", "user": "bob", "from": 3, "to": 7, "revision": 1}));
     call(&host, "rooms_code_change", change("bob", 1, (3, 7), "run"));
     call(&host, "rooms_leave", json!({"id": "r1", "user": "ann"}));
-    let messages: Vec<_> = (0..7).map(|_| all.next()).collect();
+    let messages: Vec<_> = (0..7).map(|_| all.receive()).collect();
     let kinds: Vec<_> = messages.iter().map(|message| told(&message["event"]).0).collect();
     assert_eq!(kinds, ["join", "join", "code_change", "cursor_move", "selection", "code_change", "leave"]);
     let expected = json!({"id": "r1", "user": "bob", "revision": 2, "from": 3, "to": 7, "text": "run"});
     assert_eq!(told(&messages[5]["event"]).1, &expected);
-    let only = [changes.next(), changes.next()];
+    let only = [changes.receive(), changes.receive()];
     assert_eq!(only.map(|message| told(&message["event"]).1["revision"].clone()), [json!(1), json!(2)]);
     let state = call(&host, "rooms_room", json!({"id": "r1"}));
     let bob = json!({"user": "bob", "cursor": 6});

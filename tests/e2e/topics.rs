@@ -71,12 +71,8 @@ fn updated(uri: &str) -> (String, Value) {
 }
 
 /// Tries until it is so.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    tests::until(is_so, || what.to_owned());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use hmac::{Hmac, Mac};
 use serde_json::json;
 use sha2::Sha256;
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::client::{self, Answer};
 use tests::host::{Plugins, TestHost, guest};
@@ -276,4 +277,15 @@ fn a_webhook_of_a_topic_that_the_catalog_lacks_does_not_load() {
     assert!(host.refusal("hooked").contains(expected), "{}", host.refusal("hooked"));
     let none = Plugins::new().with_manifest("hooked", &guest("hooked"), MANIFEST).start();
     assert!(none.refusal("hooked").contains("which the operator does not offer"), "{}", none.refusal("hooked"));
+}
+
+#[test]
+fn the_bundled_logs_plugin_takes_alerts() {
+    let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/logs/plugin.toml")).unwrap();
+    let plugins = Plugins::new().with_manifest("logs", &guest("logs"), &manifest).folder("logs", false).secret("logs-alerts", KEY, false);
+    let host = plugins.start();
+    let body = r#"{"severity":"critical","source":"disk-watch","text":"the disk is full"}"#;
+    let path = "/hooks/logs/alerts";
+    assert_refused(&send(&host, path, &generic(now_s(), "POST", "/hooks/logs/lines", body), body));
+    assert_taken(&send(&host, path, &generic(now_s(), "POST", path, body), body), 1);
 }

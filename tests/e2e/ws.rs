@@ -97,7 +97,7 @@ fn mcp_without_a_handshake() {
     assert_eq!(socket.ask(echo(1, "over a socket"))["result"]["content"][0]["text"], "over a socket");
     // Several at once, each answered.
     (2..20).for_each(|id| socket.send(echo(id, &format!("n{id}"))));
-    let mut answers: Vec<_> = (2..20).map(|_| socket.next()).collect();
+    let mut answers: Vec<_> = (2..20).map(|_| socket.receive()).collect();
     answers.sort_by_key(|answer| answer["id"].as_i64());
     for (id, answer) in (2..20).zip(&answers) {
         assert_eq!((answer["id"].as_i64(), &answer["result"]["content"][0]["text"]), (Some(id), &json!(format!("n{id}"))));
@@ -105,7 +105,7 @@ fn mcp_without_a_handshake() {
     assert_eq!(socket.ask(modern(30, "nothing/here", json!({})))["error"]["code"], -32601);
     // A subscription of the stateless era.
     socket.send(modern(31, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})));
-    assert_eq!(socket.next()["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(socket.receive()["method"], "notifications/subscriptions/acknowledged");
     socket.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 31}}));
     assert_eq!(socket.ask(echo(32, "after it"))["id"], 32);
 }
@@ -165,7 +165,7 @@ fn events_come_under_the_ids_of_their_subscriptions() {
     news.publish("rooms/1", json!({"text": "hello"}));
     let mut received: Vec<_> = (0..4)
         .map(|_| {
-            let message = socket.next();
+            let message = socket.receive();
             assert_eq!(message["type"], "event");
             (message["id"].as_str().unwrap().to_owned(), message["event"]["data"].clone(), message["event"]["id"].as_u64().unwrap())
         })
@@ -176,12 +176,12 @@ fn events_come_under_the_ids_of_their_subscriptions() {
     assert_eq!(received[3].1["text"], "hello");
     assert_eq!(socket.ask(json!({"type": "unsubscribe", "id": "all"})), json!({"type": "unsubscribed", "id": "all"}));
     news.publish("lines", json!({"severity": "error", "n": 3}));
-    assert_eq!(socket.next()["id"], "bad");
+    assert_eq!(socket.receive()["id"], "bad");
     assert_eq!(news.subscriptions(), 2);
     // An id that is free again can be used again, and begin further back.
     socket.send(json!({"type": "subscribe", "id": "all", "topic": "news/lines", "after": first}));
-    assert_eq!(socket.next()["type"], "subscribed");
-    assert_eq!(socket.next()["event"]["id"].as_u64(), Some(second));
+    assert_eq!(socket.receive()["type"], "subscribed");
+    assert_eq!(socket.receive()["event"]["id"].as_u64(), Some(second));
     socket.close();
     news.wait_for_subscriptions(0);
 }
@@ -205,7 +205,7 @@ fn what_cannot_be_understood_is_answered_and_the_socket_stays() {
         (r#"{"type":"unsubscribe","id":"a"}"#, 404, Some("a"), "there is no subscription"),
     ] {
         socket.raw.send(Message::text(text)).unwrap();
-        let answer = socket.next();
+        let answer = socket.receive();
         assert_eq!((answer["type"].as_str(), answer["problem"]["status"].as_u64()), (Some("error"), Some(status)), "{text} {answer}");
         assert_eq!(answer["id"].as_str(), id, "{text}");
         assert!(answer["problem"]["detail"].as_str().unwrap().contains(words), "{text} {answer}");
@@ -233,7 +233,7 @@ fn the_protocol_itself() {
     socket.raw.send(piece(two, Data::Continue, false)).unwrap();
     socket.raw.send(piece(three, Data::Continue, true)).unwrap();
     assert_eq!(socket.raw.read().unwrap(), Message::Pong("are you there".into()));
-    assert_eq!(socket.next()["result"]["content"][0]["text"], "in pieces");
+    assert_eq!(socket.receive()["result"]["content"][0]["text"], "in pieces");
     // The client closes: the host says so too.
     socket.raw.close(None).unwrap();
     assert!(matches!(socket.raw.read(), Ok(Message::Close(_))));
@@ -264,7 +264,7 @@ fn a_flood_of_requests_is_refused_beyond_the_slots() {
     for id in 0..20 {
         socket.send(modern(id, "tools/call", json!({"name": "hostile_loop_forever", "arguments": {}})));
     }
-    let mut codes: Vec<_> = (0..20).map(|_| socket.next()["error"]["code"].as_i64().unwrap()).collect();
+    let mut codes: Vec<_> = (0..20).map(|_| socket.receive()["error"]["code"].as_i64().unwrap()).collect();
     codes.sort_unstable();
     // 1001: come back later; 1003: it took too long.
     assert_eq!((codes[..18].iter().all(|code| *code == 1001), &codes[18..]), (true, &[1003, 1003][..]), "{codes:?}");
@@ -296,7 +296,7 @@ fn c42_half_open() {
     vanished.subscribe("s", "news/lines", json!({}));
     // Who answers pings stays.
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| there.next());
+        let waiting = scope.spawn(|| there.receive());
         news.wait_for_subscriptions(1);
         news.publish("lines", json!({"n": 1}));
         assert_eq!(waiting.join().unwrap()["event"]["data"]["n"], 1);
@@ -330,7 +330,7 @@ fn lagged_markers_add_up() {
     }
     let (mut expected, mut lagged) = (0, 0);
     while expected < 4_000 {
-        let message = socket.next();
+        let message = socket.receive();
         match message["type"].as_str() {
             Some("lagged") => {
                 lagged += 1;
@@ -355,12 +355,12 @@ fn a_host_that_stops_answers_what_runs_and_says_goodbye() {
     let mut socket = Socket::open(news.host.address);
     socket.subscribe("s", "news/lines", json!({}));
     socket.send(modern(7, "subscriptions/listen", json!({"notifications": {"toolsListChanged": true}})));
-    assert_eq!(socket.next()["method"], "notifications/subscriptions/acknowledged");
+    assert_eq!(socket.receive()["method"], "notifications/subscriptions/acknowledged");
     socket.send(modern(8, "tools/call", json!({"name": "hostile_loop_forever", "arguments": {}})));
     // Answered, so the call before it has begun.
     assert!(socket.ask(modern(9, "tools/list", json!({})))["result"].is_object());
     news.host.stop();
-    let mut rest: Vec<_> = (0..3).map(|_| socket.next()).collect();
+    let mut rest: Vec<_> = (0..3).map(|_| socket.receive()).collect();
     rest.sort_by_key(|message| message["id"].as_i64());
     assert_eq!(rest[0], json!({"type": "ended", "id": "s", "reason": "the host stops"}));
     assert_eq!((&rest[1]["result"]["resultType"], &rest[2]["error"]["code"]), (&json!("complete"), &json!(1003)));

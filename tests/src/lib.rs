@@ -16,7 +16,8 @@ pub mod upstream;
 pub mod wat;
 
 /// Waits until something is so; panics with `otherwise` when it does not become so.
-pub fn until(is_so: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+#[allow(clippy::disallowed_methods, reason = "for what nobody tells: it is looked at again and again, with a deadline")]
+pub fn until(mut is_so: impl FnMut() -> bool, otherwise: impl Fn() -> String) {
     let began = std::time::Instant::now();
     while !is_so() {
         assert!(began.elapsed() < std::time::Duration::from_secs(60), "{}", otherwise());

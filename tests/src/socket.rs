@@ -28,7 +28,7 @@ impl Socket {
 
     /// The next message of the host's, pings aside.
     #[must_use]
-    pub fn next(&mut self) -> Value {
+    pub fn receive(&mut self) -> Value {
         loop {
             match self.raw.read().expect("a message") {
                 Message::Text(text) => return serde_json::from_str(text.as_str()).expect("JSON"),
@@ -42,7 +42,7 @@ impl Socket {
     #[must_use]
     pub fn ask(&mut self, message: Value) -> Value {
         self.send(message);
-        self.next()
+        self.receive()
     }
 
     /// Subscribes, which has to work.

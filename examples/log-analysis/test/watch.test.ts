@@ -15,7 +15,7 @@ let folder: string;
 before(async () => {
     folder = await temporaryFolder();
     await mkdir(join(folder, 'logs'));
-    host = await startHost({ folder, plugins: { logs: undefined }, settings: '[folders.logs]\npath = "logs"\n' });
+    host = await startHost({ folder, plugins: { logs: undefined }, settings: '[folders.logs]\npath = "logs"\n[secrets.logs-alerts]\ncommand = ["echo", "unused"]\n' });
 });
 after(async () => {
     await host.stop();

@@ -4,6 +4,7 @@
 //! run, a fan-out of nothing but hyper and a broadcast channel of tokio's, for the ratio.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, clippy::cast_possible_truncation, missing_docs, reason = "it prints what it measured")]
+#![allow(clippy::disallowed_methods, reason = "it publishes at a pace, and waits for a process")]
 
 mod clients;
 mod servers;

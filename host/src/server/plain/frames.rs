@@ -268,9 +268,9 @@ impl Open {
             Some(Delivery::Lagged(missed)) => json!({ "type": "lagged", "id": self.id, "missed": missed }).to_string(),
             Some(Delivery::Notice(what)) => {
                 let mut message = notice(&what);
-                message["type"] = "notice".into();
-                message["id"] = self.id.as_str().into();
-                message.to_string()
+                message.insert("type".to_owned(), "notice".into());
+                message.insert("id".to_owned(), self.id.as_str().into());
+                Value::Object(message).to_string()
             }
             Some(Delivery::Ended(why)) => {
                 return (Some(json!({ "type": "ended", "id": self.id, "reason": &*why }).to_string()), false);

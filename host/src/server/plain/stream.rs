@@ -116,7 +116,7 @@ impl Stream {
             let next = match delivery {
                 Some(Delivery::Event(event)) => event.frame().clone(),
                 Some(Delivery::Lagged(missed)) => named("lagged", &serde_json::json!({ "missed": missed })),
-                Some(Delivery::Notice(what)) => named("notice", &notice(&what)),
+                Some(Delivery::Notice(what)) => named("notice", &notice(&what).into()),
                 Some(Delivery::Ended(why)) => {
                     self.over = true;
                     ended(&why)

@@ -79,9 +79,10 @@ fn wanted(name: &str) -> Result<Wanted, Problem<'static>> {
 }
 
 /// What subscribers are told about the source of their events.
-pub(super) fn notice(notice: &Notice) -> Value {
-    match notice {
+pub(super) fn notice(notice: &Notice) -> Map<String, Value> {
+    let members = match notice {
         Notice::Restarting { topic, delay_ms } => json!({ "notice": "restarting", "topic": &**topic, "delay_ms": delay_ms }),
         Notice::Restarted { topic } => json!({ "notice": "restarted", "topic": &**topic }),
-    }
+    };
+    if let Value::Object(members) = members { members } else { Map::new() }
 }

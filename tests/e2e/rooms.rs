@@ -6,6 +6,7 @@ use tests::client;
 use tests::events::EventStream;
 use tests::host::{Plugins, TestHost, guest};
 use tests::socket::Socket;
+use tests::stateless::Client;
 
 fn host() -> TestHost {
     let manifest = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/rooms/plugin.toml")).unwrap();
@@ -74,9 +75,8 @@ fn a_room_is_a_resource_with_its_last_events() {
         (&json!("notifications/resources/updated"), &json!("topic://rooms/collaboration/r1"))
     );
     call(&host, "rooms_code_change", change("ann", 0, (0, 0), "x"));
-    let read = client::modern_text(&json!(2), "resources/read", json!({"uri": "topic://rooms/collaboration/r1"}));
-    let answer = client::raw(host.address, read.as_bytes());
-    let text = answer.json()["result"]["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned();
+    let read = Client::new(host.address).result("resources/read", json!({"uri": "topic://rooms/collaboration/r1"}));
+    let text = read["contents"][0]["text"].as_str().unwrap_or_else(|| panic!("{read}")).to_owned();
     assert!(text.contains(r#""type":"join""#) && text.contains(r#""type":"code_change""#), "{text}");
 }
 

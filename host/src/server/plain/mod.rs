@@ -82,6 +82,10 @@ impl Plain {
 /// Answers a request whose head is in order.
 pub(super) async fn answer(app: Arc<App>, plain: Plain, head: Parts, body: Incoming, drain: Drain) -> Response<Reply> {
     let wanted = Wanted::of(head.headers.get(http::header::ACCEPT_ENCODING));
+    if matches!(plain, Plain::Stream | Plain::WebSocket) {
+        // While the host starts nobody is told that topics do not exist: they wait, as calls do.
+        app.dispatch().registry().snapshot().await;
+    }
     let answered = match plain {
         // Before anything is carried out.
         _ if wanted.is_nothing() => Err(Problem::NoCoding),

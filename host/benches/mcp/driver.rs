@@ -72,10 +72,13 @@ impl Session {
         let server = |subject| match subject {
             Subject::Hyper => Ok(&hyper),
             Subject::Rmcp | Subject::RmcpBlocking => Ok(&rmcp),
-            Subject::Bare | Subject::Sdk | Subject::BareInSession => cofferdam.as_ref().context("Cofferdam runs when there are guests"),
+            Subject::Bare | Subject::Sdk | Subject::BareInSession | Subject::Kept => {
+                cofferdam.as_ref().context("Cofferdam runs when there are guests")
+            }
         };
         let mut subjects = self.subjects(&[Subject::Hyper, Subject::Rmcp]);
         subjects.extend(self.guests.contains(&Subject::Bare).then_some(Subject::BareInSession));
+        subjects.extend(self.guests.contains(&Subject::Sdk).then_some(Subject::Kept));
         self.rounds(&CONNECTIONS, &subjects, |subject, connections| {
             self.http_round(server(subject)?, subject, connections).with_context(|| self.cofferdam_log(subject))
         })

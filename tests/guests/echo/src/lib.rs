@@ -16,4 +16,10 @@ mod echo {
     fn echo(input: Echo) -> String {
         input.text
     }
+
+    /// The same, and the host may give the answer again.
+    #[query(cache_ms = 3_600_000, cache_shared = true)]
+    fn kept(input: Echo) -> String {
+        input.text
+    }
 }

@@ -292,6 +292,8 @@ limits! {
     validation_bytes_max: usize = 16 * KIB;
     /// Patterns in such a schema.
     validation_patterns_max: usize = 16;
+    /// All patterns of such a schema together, as text.
+    validation_pattern_texts_bytes_max: usize = KIB;
     /// One of these patterns, compiled.
     validation_pattern_bytes_max: usize = 128 * KIB;
     /// Answers from this size on are compressed for clients that take it; below, it costs more than it saves.

@@ -16,8 +16,9 @@ use crate::limits::Limits;
 use crate::mcp::{Abilities, strict};
 use crate::registry::{Binding, Tool, catalog::Operation};
 use crate::runtime::{Ask, Done, Export, GuestError, Handler, Job};
-use crate::wit::cofferdam::mcp::types::{Content, Failure, Reply};
+use crate::wit::cofferdam::mcp::types::{Body, Content, Failure, Reply};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use moka::sync::Cache;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -160,11 +161,18 @@ fn size_bytes(reply: &Reply) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let content = |content: &Content| match content {
         Content::Text(content) => content.text.len() + text(&content.meta),
-        Content::Image(content) | Content::Audio(content) => content.data.len() + text(&content.meta),
-        // Rare, and written out in what is counted beside this.
-        Content::ResourceLink(_) | Content::Embedded(_) => ENTRY_BYTES,
+        Content::Image(content) | Content::Audio(content) => content.data.len() + content.mime_type.len() + text(&content.meta),
+        Content::ResourceLink(link) => link.uri.len() + link.name.len() + text(&link.description) + text(&link.meta) + ENTRY_BYTES,
+        Content::Embedded(resource) => {
+            let body = match &resource.contents.body {
+                Body::Text(text) => text.len(),
+                Body::Blob(bytes) => bytes.len(),
+            };
+            body + resource.contents.uri.len() + text(&resource.contents.meta) + text(&resource.meta) + ENTRY_BYTES
+        }
     };
-    text(&reply.structured) + text(&reply.meta) + reply.content.iter().map(content).sum::<usize>()
+    let blocks = reply.content.capacity() * size_of::<Content>();
+    blocks + text(&reply.structured) + text(&reply.meta) + reply.content.iter().map(content).sum::<usize>()
 }
 
 /// Arguments in one form, whatever the order of their keys and the space between them. Fractions and huge numbers are not looked into:
@@ -215,6 +223,16 @@ impl Runner {
         rounds::invoke(&self.admission, &self.long_calls, job, &self.binding).await
     }
 
+    /// The same queries, each on its own.
+    async fn run_each(&self, name: &Arc<str>, caller: &Arc<Principal>, parameters: &[String]) -> Vec<Invoked> {
+        let runs = parameters.iter().map(|arguments| {
+            let ask = Ask::Operation { handler: Handler::Query, name: Arc::clone(name), arguments: arguments.clone() };
+            self.run(job(&self.binding, Arc::new(ask), Arc::clone(caller), self.binding.limits.wall_time_max))
+        });
+        let runs: Vec<_> = runs.collect();
+        futures_util::stream::iter(runs).buffered(ONE_BY_ONE_MAX).collect().await
+    }
+
     /// Several queries of one name and one caller.
     async fn run_together(self, name: Arc<str>, caller: Arc<Principal>, mut parameters: Vec<String>) -> Vec<Invoked> {
         let count = parameters.len();
@@ -224,8 +242,13 @@ impl Runner {
             None => Ask::Batch { name, parameters },
         };
         let limits = self.binding.limits.clone();
-        let (done, reference) = match self.run(job(&self.binding, Arc::new(ask), caller, limits.wall_time_max)).await {
+        let ask = Arc::new(ask);
+        let (done, reference) = match self.run(job(&self.binding, Arc::clone(&ask), Arc::clone(&caller), limits.wall_time_max)).await {
             Ok(invoked) => invoked,
+            // One of them may be to blame, or all of them together were too much for one call: each gets its own.
+            Err(CallError::Deadline { .. } | CallError::PluginFailed { .. }) if let Ask::Batch { name, parameters } = &*ask => {
+                return self.run_each(name, &caller, parameters).await;
+            }
             Err(error) => return vec![Err(error); count],
         };
         match done {
@@ -240,6 +263,9 @@ impl Runner {
         }
     }
 }
+
+/// Queries that run one by one after they failed together: so many at a time.
+const ONE_BY_ONE_MAX: usize = 8;
 
 fn job(binding: &Binding, ask: Arc<Ask>, caller: Arc<Principal>, wall_time_max: Duration) -> Job {
     Job {

@@ -272,10 +272,11 @@ impl Dispatch {
 }
 
 impl HookError {
-    /// Whether nothing came of the request for a reason that may be gone in a moment.
+    /// Whether nothing came of the request for a reason that may be gone in a moment. Senders try again after any status of 500 and
+    /// above, and a plugin that failed may have mended itself by then.
     fn may_come_again(&self) -> bool {
-        let busy = matches!(self, Self::Call(CallError::TenantBusy | CallError::HostBusy) | Self::Unavailable(_));
-        busy || matches!(self, Self::Publish(PublishError::TooFast(_) | PublishError::TooManyTopics(_)))
+        matches!(self, Self::Call(_) | Self::Unavailable(_))
+            || matches!(self, Self::Publish(PublishError::TooFast(_) | PublishError::TooManyTopics(_)))
     }
 }
 

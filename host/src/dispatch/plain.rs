@@ -122,8 +122,11 @@ pub enum PlainError {
     #[error("the operation needs a client that it can ask and tell about its work: call it through an MCP client, at /mcp")]
     NeedsClient,
     /// The answers of a batch are too large together.
-    #[error("it was carried out, but the answers of this batch have more than {0} bytes together: send it in a request of its own")]
+    #[error("the answers of this batch have more than {0} bytes together: send this query in a request of its own")]
     BatchOutput(usize),
+    /// The time of its batch was over before its turn came.
+    #[error("the time of the batch was over before this was begun: nothing came of it, and it can be sent again")]
+    NotBegun,
     /// What can happen to every call.
     #[error(transparent)]
     Call(CallError),
@@ -226,11 +229,14 @@ impl Dispatch {
             let _of_batch = batch.slots.acquire().await;
             // Schemas are checked on this thread: others on it get their turn in between.
             tokio::task::yield_now().await;
-            let answer = match tokio::time::timeout_at(batch.deadline, self.carry_out(principal, &call, &tool)).await {
-                Ok(answer) => answer?.body,
-                Err(_) => return Err(batch.out_of_time(&tool)),
-            };
-            batch.take(&answer).map(|()| answer)
+            // What has not begun by then does not begin: it would be given up at once, perhaps in the middle of what it does.
+            if Instant::now() >= batch.deadline {
+                return Err(PlainError::NotBegun);
+            }
+            match tokio::time::timeout_at(batch.deadline, self.carry_out(principal, &call, &tool)).await {
+                Ok(answer) => batch.count(call.kind, answer, self.clock.since_epoch_ms()),
+                Err(_) => Err(batch.out_of_time(&tool)),
+            }
         });
         futures_util::future::join_all(answers).await
     }
@@ -292,8 +298,13 @@ impl Dispatch {
         };
         fits(&operation.input, "the operation's input schema")?;
         let Some(validation) = call.validation else { return Ok(()) };
-        let schema = Schema::parse_of_caller(validation.get(), &self.limits);
-        fits(&schema.map_err(|error| PlainError::Malformed(format!("`validation`: {error}")))?, "the schema in `validation`")
+        let malformed = |error: &str| PlainError::Malformed(format!("`validation`: {error}"));
+        let schema = Schema::parse_of_caller(validation.get(), &self.limits).map_err(|error| malformed(&error))?;
+        let most = self.limits.filter_text_bytes_max;
+        if schema.has_patterns() && arguments.len() > most {
+            return Err(malformed(&format!("data of more than {most} bytes is not matched with patterns (filter_text_bytes_max)")));
+        }
+        fits(&schema, "the schema in `validation`")
     }
 
     /// The answer as one JSON object.
@@ -378,7 +389,27 @@ impl Batch {
         PlainError::Call(CallError::Deadline { of: Limit::WallTime, limit: self.time_max, reference })
     }
 
-    /// Counts an answer.
+    /// Counts an answer, or what a failure has to say. What there is no room for is left out: an update was carried out all the same,
+    /// and nobody may be told to send it again.
+    fn count(&self, kind: PlainKind, answer: Result<PlainAnswer, PlainError>, now_ms: u64) -> Result<Vec<u8>, PlainError> {
+        match answer {
+            Ok(PlainAnswer { body, .. }) => match self.take(&body) {
+                Ok(()) => Ok(body),
+                Err(_) if kind == PlainKind::Update => {
+                    let members = r#""status":"ok","updated":true,"omitted":true,"result":null,"content":[]"#;
+                    Ok(format!(r#"{{{members},"timestamp":"{}"}}"#, rfc3339(now_ms)).into_bytes())
+                }
+                Err(error) => Err(error),
+            },
+            Err(PlainError::Failed { text, content: Some(content) }) => {
+                let content = self.take(content.as_bytes()).is_ok().then_some(content);
+                Err(PlainError::Failed { text, content })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Counts bytes that go out.
     fn take(&self, answer: &[u8]) -> Result<(), PlainError> {
         let before = self.output_bytes.fetch_add(answer.len(), Ordering::Relaxed);
         if before.saturating_add(answer.len()) <= self.output_bytes_max {

@@ -203,8 +203,14 @@ pub(super) async fn invoke(admission: &Admission, long_calls: &tokio::runtime::H
     job.deadline = Instant::now() + job.limits.wall_time_max;
     let reference = job.tag.reference;
     let (meter, call) = binding.guest.call(job);
+    // A call that is given up may still be running elsewhere for a moment: until it is really gone, its slots are taken and what it
+    // changes counts as being changed.
+    let call = Box::pin(async move {
+        let outcome = call.await;
+        drop(slots);
+        outcome
+    });
     let outcome = runtime::run_fair(long_calls, meter, call).await;
-    drop(slots);
     let outcome = outcome.unwrap_or_else(|| Err(GuestError::HostPanic("the task ended early".to_owned())));
     outcome.map(|outcome| (outcome, reference)).map_err(|error| super::failed(binding, &error, reference))
 }

@@ -33,8 +33,18 @@ impl Schema {
     /// The same for the schema of somebody who calls: smaller, and with fewer and smaller patterns, since it is made for one call.
     pub fn parse_of_caller(text: &str, limits: &Limits) -> Result<Self, String> {
         check_size(text, limits.validation_bytes_max, "validation_bytes_max")?;
-        let patterns = PatternOptions::regex().size_limit(limits.validation_pattern_bytes_max);
+        let patterns =
+            PatternOptions::regex().size_limit(limits.validation_pattern_bytes_max).dfa_size_limit(limits.validation_pattern_bytes_max);
+        let value = strict::parse(text).map_err(|error| format!("the schema is not JSON: {error}"))?;
+        let mut bytes = 0;
+        check_pattern_texts(&value, &mut bytes, limits.validation_pattern_texts_bytes_max)?;
         Self::build(text, limits, patterns, limits.validation_patterns_max)
+    }
+
+    /// Whether a pattern of it is matched against anything.
+    #[must_use]
+    pub fn has_patterns(&self) -> bool {
+        count_patterns(&self.value) > 0
     }
 
     fn build(text: &str, limits: &Limits, patterns: PatternOptions<Regex>, patterns_max: usize) -> Result<Self, String> {
@@ -111,6 +121,32 @@ fn count_patterns(schema: &Value) -> usize {
         }
         Value::Array(items) => items.iter().map(count_patterns).sum(),
         _ => 0,
+    }
+}
+
+/// A pattern is compiled at a cost that grows with its text, and by far more when it is told to ignore case.
+fn check_pattern_texts(schema: &Value, bytes: &mut usize, bytes_max: usize) -> Result<(), String> {
+    let mut check = |pattern: &str| {
+        *bytes += pattern.len();
+        if *bytes > bytes_max {
+            return Err(format!("its patterns have more than {bytes_max} bytes together (validation_pattern_texts_bytes_max)"));
+        }
+        let flags = pattern.match_indices("(?").any(|(at, _)| !pattern.get(at..).is_some_and(|rest| rest.starts_with("(?:")));
+        if flags {
+            Err(format!("the pattern {pattern:?} has flags or a name in a group, which is not taken here: write (?:...)"))
+        } else {
+            Ok(())
+        }
+    };
+    match schema {
+        Value::Object(object) => {
+            object.get("pattern").and_then(Value::as_str).map_or(Ok(()), &mut check)?;
+            let named = object.get("patternProperties").and_then(Value::as_object);
+            named.into_iter().flat_map(|named| named.keys()).try_for_each(|pattern| check(pattern))?;
+            object.values().try_for_each(|value| check_pattern_texts(value, bytes, bytes_max))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| check_pattern_texts(item, bytes, bytes_max)),
+        _ => Ok(()),
     }
 }
 

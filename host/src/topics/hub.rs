@@ -282,7 +282,6 @@ impl Topics {
             }
         }
         let number = tenant.next_number();
-        let has_feed = places.iter().any(|(_, declared)| declared.feed);
         let mut joined: Vec<FeedKey> = Vec::with_capacity(places.len());
         for (key, declared) in places {
             let Some(channel) = tenant.channel_for(&key, &declared, limits) else {
@@ -297,7 +296,7 @@ impl Topics {
         // There is room in its queue, if nowhere else.
         self.made_room();
         let (topics, filter) = (Arc::clone(self), Arc::clone(filter));
-        Ok(Subscription::new(Parts { topics, tenant: shared, number, filter, joined, queue, has_feed, _counted: counted }, after))
+        Ok(Subscription::new(Parts { topics, tenant: shared, number, filter, joined, queue, _counted: counted }, after))
     }
 
     /// How many subscriptions a tenant has.
@@ -342,10 +341,14 @@ impl Topics {
         }
     }
 
-    /// Ends the subscriptions to a feed that is over: it will have no more events, and who subscribes next starts another one.
-    pub fn end(&self, key: &FeedKey, why: &str) {
+    /// Ends the subscriptions to a feed that is over: it will have no more events, and who subscribes next starts another one. `is_this` is
+    /// asked when nobody can come or go any more, and has to say whether it is still this feed that they listen to.
+    pub fn end(&self, key: &FeedKey, why: &str, is_this: impl FnOnce() -> bool) {
         let tenant = self.tenant(&key.tenant);
         let mut tenant = lock(&tenant);
+        if !is_this() {
+            return;
+        }
         tenant.change(key, self, |channel| channel.end(&why.into()));
         drop(tenant);
         self.made_room();

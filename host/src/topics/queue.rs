@@ -119,7 +119,8 @@ impl Queue {
     /// Whether something waits that nobody has taken yet.
     pub(super) fn has_waiting(&self) -> bool {
         let waiting = self.lock();
-        !waiting.events.is_empty() || waiting.missed.is_some()
+        let told = waiting.ended.is_none() || waiting.told_end;
+        !waiting.events.is_empty() || waiting.missed.is_some() || waiting.notice.is_some() || waiting.paused || !told
     }
 
     /// Whether another event can wait without one going.
@@ -187,7 +188,8 @@ fn take(waiting: &mut Waiting) -> Option<Delivery> {
     if let Some(notice) = waiting.notice.take() {
         return Some(Delivery::Notice(notice));
     }
-    if waiting.told_end {
+    // What was retained comes before the end.
+    if waiting.told_end || waiting.paused {
         return None;
     }
     let why = waiting.ended.clone()?;

@@ -21,6 +21,9 @@ const LIVE: u64 = u64::MAX;
 /// Events that are handed over at once from what was retained. A queue holds as many, however large they are.
 const REPLAY_EVENTS: usize = 4;
 
+/// Events that are looked at for that while nobody else of the tenant can publish.
+const LOOKED_AT: usize = 32;
+
 /// What a subscription takes with it.
 pub(super) struct Parts {
     pub(super) topics: Arc<Topics>,
@@ -29,8 +32,6 @@ pub(super) struct Parts {
     pub(super) filter: Arc<Filter>,
     pub(super) joined: Vec<FeedKey>,
     pub(super) queue: Arc<Queue>,
-    /// Whether a feed may wait until there is room.
-    pub(super) has_feed: bool,
     pub(super) _counted: Counted,
 }
 
@@ -48,26 +49,34 @@ impl Subscription {
             return false;
         }
         let tenant = lock(&self.parts.tenant);
-        let channels = || self.parts.joined.iter().filter_map(|key| tenant.channel(key));
-        if channels().any(|channel| channel.misses(after)) {
+        let channels = || self.parts.joined.iter().map(|key| tenant.channel(key));
+        // A topic that is gone has taken with it what it kept.
+        if channels().any(|channel| channel.is_none_or(|channel| channel.misses(after))) {
             self.parts.queue.lag();
         }
-        let next_of =
-            |channel| Channel::retained_after(channel, after).filter(|event| self.parts.filter.matches(event)).take(REPLAY_EVENTS);
-        let mut events: Vec<_> = channels().flat_map(next_of).cloned().collect();
-        events.sort_by_key(|event| event.id);
-        let more = events.len() >= REPLAY_EVENTS;
-        events.truncate(REPLAY_EVENTS);
-        let last = events.last().filter(|_| more).map_or(LIVE, |event| event.id);
+        let next_of = |channel| Channel::retained_after(channel, after).take(LOOKED_AT);
+        let mut next: Vec<_> = channels().flatten().flat_map(next_of).cloned().collect();
+        next.sort_by_key(|event| event.id);
+        let mut more = next.len() >= LOOKED_AT;
+        next.truncate(LOOKED_AT);
+        let (mut events, mut last) = (Vec::with_capacity(REPLAY_EVENTS), after);
+        for event in next {
+            if events.len() == REPLAY_EVENTS {
+                more = true;
+                break;
+            }
+            last = event.id;
+            if self.parts.filter.matches(&event) {
+                events.push(event);
+            }
+        }
         self.parts.queue.replay(&events, more);
-        self.replayed.store(last, Ordering::Relaxed);
+        self.replayed.store(if more { last } else { LIVE }, Ordering::Relaxed);
         true
     }
 
     fn made_room(&self) {
-        if self.parts.has_feed {
-            self.parts.topics.made_room();
-        }
+        self.parts.topics.made_room();
     }
 
     /// Whether something waits that nobody has taken yet.
@@ -78,7 +87,10 @@ impl Subscription {
 
     /// What comes next, if it is there.
     pub fn take(&self) -> Option<Delivery> {
-        let taken = self.parts.queue.take().or_else(|| self.replay().then(|| self.parts.queue.take()).flatten());
+        let mut taken = self.parts.queue.take();
+        while taken.is_none() && self.replay() {
+            taken = self.parts.queue.take();
+        }
         self.made_room();
         taken
     }
@@ -86,8 +98,12 @@ impl Subscription {
     /// What comes next; `Ready(None)` after the end.
     pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Delivery>> {
         let mut polled = self.parts.queue.poll(cx);
-        while polled.is_pending() && self.replay() {
+        if polled.is_pending() && self.replay() {
             polled = self.parts.queue.poll(cx);
+            // Others get their turn before there is more to look through.
+            if polled.is_pending() && self.replayed.load(Ordering::Relaxed) != LIVE {
+                cx.waker().wake_by_ref();
+            }
         }
         if polled.is_ready() {
             self.made_room();

@@ -278,7 +278,7 @@ fn a_feed_runs_while_somebody_wants_it() {
     assert!(topics.publish_from_feed(&FeedKey { topic: "gone".into(), ..key.clone() }, number(1)).is_err());
     // A feed that is over is not stopped, and the next one who comes starts another.
     let one = subscribe(&topics, &["f"], None);
-    topics.end(&key, "it has ended");
+    topics.end(&key, "it has ended", || true);
     runs.0.lock().unwrap().0.clear();
     let two = subscribe(&topics, &["f"], None);
     assert_eq!((runs.said(), taken(&one)), (vec!["+f {}".to_owned(), "+f {}".to_owned()], vec!["end".to_owned()]));
@@ -286,6 +286,21 @@ fn a_feed_runs_while_somebody_wants_it() {
     assert_eq!(runs.said(), Vec::<String>::new());
     drop(two);
     assert_eq!(runs.said(), ["-f {}"]);
+}
+
+#[test]
+fn what_was_retained_comes_before_the_end() {
+    let (topics, _) = running(vec![of_feed("f")]);
+    let key = FeedKey { tenant: TenantId::local(), plugin: plugin(), topic: "f".into(), filters: "{}".into() };
+    let one = subscribe(&topics, &["f"], None);
+    let first = topics.publish_from_feed(&key, number(0)).unwrap();
+    let late = subscribe(&topics, &["f"], Some(first));
+    (1..=10).for_each(|n| drop(topics.publish_from_feed(&key, number(n)).unwrap()));
+    topics.end(&key, "it has ended", || false);
+    assert_eq!(taken(&one).len(), 11, "another feed runs by now");
+    topics.end(&key, "it has ended", || true);
+    let expected: Vec<_> = (1..=10).map(|n| n.to_string()).chain(["end".to_owned()]).collect();
+    assert_eq!(taken(&late), expected);
 }
 
 #[test]
@@ -390,7 +405,7 @@ async fn a_reader_that_waits_is_woken_and_a_feed_waits_for_room() {
         match makes_room {
             0 => drop(f.take()),
             1 => come.push(subscribe(&topics, &["f"], None)),
-            _ => topics.end(&key, "over"),
+            _ => topics.end(&key, "over", || true),
         }
         tokio::time::timeout(std::time::Duration::from_secs(10), room).await.unwrap().unwrap();
         (0..2).for_each(|at| _ = topics.publish_from_feed(&key, number(at)).unwrap());

@@ -97,6 +97,11 @@ impl<S> Shared<S> {
     fn running(&self) -> MutexGuard<'_, HashMap<FeedKey, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Whether this is the one that runs, and no later one.
+    fn runs(&self, key: &FeedKey, number: u64) -> bool {
+        self.running().get(key).is_some_and(|running| running.number == number)
+    }
 }
 
 /// The place of a feed among those that run. A feed that starts waits for the one before it under the same key to be gone.
@@ -121,7 +126,7 @@ impl<S: Source> FeedRunner for Feeds<S> {
         let number = shared.last.fetch_add(1, Ordering::Relaxed);
         let before = shared.running().insert(key.clone(), Running { number, task: None }).and_then(|running| running.task);
         let place = Place { shared: Arc::clone(&shared), key: key.clone(), number };
-        let run = Run { shared: Arc::clone(&shared), key: key.clone(), again: false, failures: 0, delivered: false };
+        let run = Run { shared: Arc::clone(&shared), key: key.clone(), number, again: false, failures: 0, delivered: false };
         // Not under the lock: a runtime that has ended drops a task right here.
         let task = self.on.spawn(async move {
             let _place = place;
@@ -166,6 +171,7 @@ impl From<Trouble> for Over {
 struct Run<S> {
     shared: Arc<Shared<S>>,
     key: FeedKey,
+    number: u64,
     /// Whether it was open before, so that opening it is worth a word.
     again: bool,
     failures: u32,
@@ -183,7 +189,8 @@ impl<S: Source> Run<S> {
             // A panic of ours costs this run only.
             let over = AssertUnwindSafe(self.once(&topics, &topic, &mut swaps)).catch_unwind().await;
             match over.unwrap_or(Over::Failed) {
-                Over::Ended(why) => return topics.end(&self.key, &why),
+                // Another one may have been started for others meanwhile: they are not told.
+                Over::Ended(why) => return topics.end(&self.key, &why, || self.shared.runs(&self.key, self.number)),
                 Over::OutOfDate => self.failures = 0,
                 Over::Failed => {
                     let limits = &self.shared.limits;

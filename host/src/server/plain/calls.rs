@@ -27,7 +27,8 @@ pub(super) async fn answer(app: &Arc<App>, kind: PlainKind, body: Incoming) -> R
 fn reuse(headers: &mut HeaderMap, freshness: Option<Freshness>, tag: [u8; 16]) {
     let control = freshness.map_or_else(
         || "no-store".to_owned(),
-        |Freshness { lasts, shared }| format!("{}, max-age={}", if shared { "public" } else { "private" }, lasts.as_secs()),
+        // Shared is for a tenant's callers, and caches between do not know tenants.
+        |Freshness { lasts, .. }| format!("private, max-age={}", lasts.as_secs()),
     );
     let tag: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     let fields = [(header::CACHE_CONTROL, control), (header::ETAG, format!("W/\"{tag}\""))];

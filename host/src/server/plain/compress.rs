@@ -6,6 +6,7 @@ use crate::limits::Limits;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use std::io::Write as _;
+use tokio::sync::Semaphore;
 
 /// How hard each coding tries: some 50 MB/s and more, and most of what there is to gain.
 const ZSTD_LEVEL: i32 = 3;
@@ -119,6 +120,9 @@ fn quality_of(parameter: &str) -> Option<u16> {
     }
 }
 
+/// Large answers that are compressed at the same time, on threads that others need too.
+static TURNS: Semaphore = Semaphore::const_new(8);
+
 /// The same answer, compressed if it is whole, worth it, and the client takes it.
 pub(in crate::server) async fn compressed(mut response: Response<Reply>, wanted: Wanted, limits: &Limits) -> Response<Reply> {
     let Some(size) = response.body().whole().map(Bytes::len) else { return response };
@@ -131,7 +135,17 @@ pub(in crate::server) async fn compressed(mut response: Response<Reply>, wanted:
     let encoded = if size <= limits.compress_inline_bytes_max {
         coding.encode(&body).ok()
     } else {
-        tokio::task::spawn_blocking(move || coding.encode(&body).ok()).await.ok().flatten()
+        // When others have all the turns it goes out as it is, where that will do.
+        let turn = match TURNS.try_acquire() {
+            Ok(turn) => Some(turn),
+            Err(_) if wanted.identity => return response,
+            Err(_) => TURNS.acquire().await.ok(),
+        };
+        let encode = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            coding.encode(&body).ok()
+        });
+        encode.await.ok().flatten()
     };
     // Into memory it does not fail; and what got larger is better as it is.
     let Some(encoded) = encoded.filter(|encoded| encoded.len() < size || !wanted.identity) else { return response };

@@ -95,6 +95,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: By
     let limits = Arc::clone(app.limits());
     let stream = WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(config(&limits))).await;
     let conversation = Conversation::new(app.shared_dispatch(), Arc::clone(app.principal()));
+    let _ends = Ends(Rc::clone(&conversation));
     let slots = Arc::new(Semaphore::new(limits.ws_requests_max));
     let subscriptions = Subscriptions::default();
     let mut socket = Socket { stream, app, conversation: Rc::clone(&conversation), slots, subscriptions, draining: false, silent: false };
@@ -104,7 +105,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, read: By
         conversation.abort();
         socket.close(code).await;
     }
-    conversation.abort();
+}
+
+/// Ends a conversation, whose requests know it, when its connection is gone for whatever reason.
+struct Ends(Rc<Conversation>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 fn config(limits: &Limits) -> WebSocketConfig {
@@ -187,7 +196,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             Message::Text(text) => self.take_text(text.as_str()).await,
             Message::Binary(_) => return Err(CloseCode::Unsupported),
             // Pings and closings are answered by the protocol's own implementation.
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            // Its answer goes out before anything else could be tried.
+            Message::Close(_) => drop(tokio::time::timeout(LINGER, self.stream.flush()).await),
         }
         Ok(())
     }

@@ -85,6 +85,7 @@ fn plain_kind(error: &PlainError) -> Kind {
         PlainError::Failed { .. } => of(S::UNPROCESSABLE_ENTITY, "failed", "The operation failed"),
         PlainError::NeedsClient => of(S::UNPROCESSABLE_ENTITY, "needs-client", "The operation needs an MCP client"),
         PlainError::BatchOutput(_) => of(S::UNPROCESSABLE_ENTITY, "batch-output", "The answers of the batch are too large"),
+        PlainError::NotBegun => of(S::SERVICE_UNAVAILABLE, "not-begun", "The time of the batch was over"),
         PlainError::Call(error) => call_kind(error),
     }
 }
@@ -218,6 +219,7 @@ mod tests {
             (plain(PlainError::Failed { text: String::new(), content: None }), 422, "failed"),
             (plain(PlainError::NeedsClient), 422, "needs-client"),
             (plain(PlainError::BatchOutput(1)), 422, "batch-output"),
+            (plain(PlainError::NotBegun), 503, "not-begun"),
             (Problem::Hook(HookError::Unknown), 404, "no-webhook"),
             (Problem::Hook(HookError::Refused), 401, "signature"),
             (Problem::Hook(HookError::NoEvent(String::new())), 422, "no-event"),

@@ -359,8 +359,8 @@ fn plain_http_says_how_long_an_answer_may_be_used_again() {
         client::raw(bench.host.address, (head + &body).as_bytes())
     };
     let (first, again, other) = (query("shared", "a"), query("shared", "a"), query("shared", "b"));
-    assert_eq!(first.header("cache-control"), Some("public, max-age=60"), "{first:?}");
-    let age: u64 = again.header("cache-control").and_then(|value| value.strip_prefix("public, max-age=")?.parse().ok()).unwrap();
+    assert_eq!(first.header("cache-control"), Some("private, max-age=60"), "{first:?}");
+    let age: u64 = again.header("cache-control").and_then(|value| value.strip_prefix("private, max-age=")?.parse().ok()).unwrap();
     assert!(age < 60 && again.json()["content"] == first.json()["content"], "{again:?}");
     assert!(first.header("etag").is_some_and(|tag| tag.starts_with("W/\"")));
     assert_eq!(first.header("etag"), again.header("etag"));

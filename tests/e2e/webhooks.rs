@@ -209,7 +209,9 @@ fn a_plugin_makes_events_of_what_comes_and_sees_no_credentials() {
     for (body, status) in [("refuse", 422), ("bad", 502), ("misfit", 502), ("many", 502), ("trap", 502)] {
         let answer = sent(body);
         assert_eq!(answer.status, status, "{body}: {answer:?}");
-        assert_refused(&sent(body));
+        // Senders try again after a failure, with the very same; only what was understood and refused is over.
+        let again = sent(body);
+        assert_eq!(again.status, if status == 422 { 401 } else { status }, "{body}: {again:?}");
     }
     // Who is told to come again may.
     for _ in 0..2 {

@@ -295,7 +295,9 @@ fn what_was_retained_comes_before_the_end() {
     let one = subscribe(&topics, &["f"], None);
     let first = topics.publish_from_feed(&key, number(0)).unwrap();
     let late = subscribe(&topics, &["f"], Some(first));
-    (1..=10).for_each(|n| drop(topics.publish_from_feed(&key, number(n)).unwrap()));
+    for n in 1..=10 {
+        topics.publish_from_feed(&key, number(n)).unwrap();
+    }
     topics.end(&key, "it has ended", || false);
     assert_eq!(taken(&one).len(), 11, "another feed runs by now");
     topics.end(&key, "it has ended", || true);
